@@ -1,0 +1,119 @@
+"""pyproject.toml, requirements.lock and environment.yml describe the same installation."""
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+PINS = [Requirement(line) for line in LOCK.splitlines() if line.strip() and not line.startswith("#")]
+DIRECT = [
+    Requirement(text)
+    for texts in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for text in texts
+]
+MINORS = ("3.11", "3.12", "3.13")
+HERE = "{}.{}".format(*sys.version_info[:2])
+
+
+def installed(python: str, platform: str = "linux") -> dict[str, str]:
+    """Return what the lock installs: the version of each name on that Python."""
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": platform,
+        "os_name": "nt" if platform == "win32" else "posix",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+    }
+    pins = [pin for pin in PINS if pin.marker is None or pin.marker.evaluate(environment)]
+    versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+    assert len(versions) == len(pins), f"two versions of one package on Python {python}"
+    return versions
+
+
+def test_the_lock_pins_every_line_to_one_version() -> None:
+    for pin in PINS:
+        assert re.fullmatch(r"==[^*,]+", str(pin.specifier)), pin
+
+
+def test_the_lock_names_no_address() -> None:
+    assert "://" not in LOCK
+    assert not re.search(r"^\s*-", LOCK, flags=re.MULTILINE), "an option of pip's"
+    assert not any(pin.url for pin in PINS)
+
+
+def test_the_markers_allow_the_supported_pythons() -> None:
+    supported = Requirement(f"python{PROJECT['requires-python']}").specifier
+    assert [minor for minor in ("3.10", *MINORS, "3.14") if supported.contains(minor)] == list(MINORS)
+
+
+@pytest.mark.parametrize("python", MINORS)
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_the_lock_satisfies_every_direct_dependency(python: str, platform: str) -> None:
+    versions = installed(python, platform)
+    for requirement in DIRECT:
+        version = versions.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is missing from requirements.lock"
+        assert requirement.specifier.contains(version), f"{requirement} against {version}"
+
+
+def test_the_lock_satisfies_what_its_own_packages_need() -> None:
+    """The versions installed here, if they are the lock's, and what each of them asks of the others."""
+    versions = installed(HERE)
+    for name in versions:
+        for text in metadata.requires(name) or []:
+            need = Requirement(text)
+            if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+                continue
+            version = versions.get(canonicalize_name(need.name))
+            assert version is not None, f"{name} needs {need.name}, which the lock lacks"
+            assert need.specifier.contains(version, prereleases=True), f"{name} needs {need}, not {version}"
+
+
+def test_this_environment_is_the_locks() -> None:
+
+    expected = installed(HERE)
+    assert {name: metadata.version(name) for name in expected} == expected
+
+
+def test_the_conda_environment_has_the_same_direct_dependencies() -> None:
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert f"python{PROJECT['requires-python']}" in dependencies
+    (by_pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    assert "--editable ." in by_pip
+    assert {str(Requirement(text)) for text in by_pip if not text.startswith("--")} == set(map(str, DIRECT))
+
+
+def test_the_library_imports_only_what_it_declares() -> None:
+    """Each import of the library's is the standard library's, its own, or of a direct dependency."""
+    owners = metadata.packages_distributions()
+    declared = {canonicalize_name(requirement.name) for requirement in DIRECT}
+    for file in sorted((ROOT / "vaelib").glob("*.py")):
+        tree = ast.parse(file.read_text())
+        guarded = {part for node in ast.walk(tree) if isinstance(node, ast.Try) for part in ast.walk(node)}
+        for node in set(ast.walk(tree)) - guarded:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for top in {name.split(".")[0] for name in names} - {"vaelib", *sys.stdlib_module_names}:
+                distributions = {canonicalize_name(name) for name in owners.get(top, [])}
+                assert distributions & declared, f"{file.name} imports {top}"
+
+
+def test_the_npm_lock_names_versions_and_checksums_but_no_server() -> None:
+
+    lock = json.loads((ROOT / "book" / "package-lock.json").read_text())
+    wanted = json.loads((ROOT / "book" / "package.json").read_text())["dependencies"]
+    packages = {name.removeprefix("node_modules/"): entry for name, entry in lock["packages"].items() if name}
+    assert {name: packages[name]["version"] for name in wanted} == wanted
+    assert all("integrity" in entry and "resolved" not in entry for entry in packages.values())
