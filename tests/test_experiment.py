@@ -1,0 +1,147 @@
+"""What an experiment promises: checked values, flat names, a stable identity."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaelib import Experiment, SettingError
+from vaelib.experiment import PROFILES, DataSettings
+
+BAD = {
+    "n_images": 19,
+    "region": "ring",
+    "hole_a": 0.4,
+    "hole_b": 2.1,
+    "hole_radius": -0.1,
+    "image_size": 65,
+    "line_width": 0,
+    "transect_line_width": 33,
+    "framing": "round",
+    "sample_weights": "yes",
+    "data_seed": -1,
+    "width": 0,
+    "latent_dim": 0,
+    "variance": "free",
+    "sigma": 0,
+    "initial_rotation": "left",
+    "precision": "float16",
+    "beta": -1e-3,
+    "kl_scaling": "sum",
+    "penalty": "none",
+    "gamma": float("nan"),
+    "epochs": 0,
+    "batch_size": 0,
+    "optimizer": "lion",
+    "learning_rate": float("inf"),
+    "schedule": "linear",
+    "shuffle": "sometimes",
+    "snapshots": "1,two",
+    "seed": 2**32,
+}
+
+
+def test_every_setting_has_a_bad_value_here():
+    assert set(BAD) == set(Experiment.model_fields) - {"profile"}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_is_an_error_that_names_the_setting_and_what_is_allowed(name):
+    with pytest.raises(SettingError, match=rf"{name} = .*allowed is "):
+        Experiment.from_profile("book", **{name: BAD[name]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gama": 1}, "unknown setting 'gama'. Did you mean 'gamma'"),
+        ({"epochs": 3, "snapshots": (4,)}, "snapshots = .4.: allowed are epochs 0 to 3"),
+        ({"latent_dim": 1, "gamma": 0.1}, "latent_dim = 1"),
+        ({"batch_size": 1, "gamma": 0.1, "penalty": "covariance"}, "batch_size = 1"),
+        ({"image_size": 32, "line_width": 9}, "line_width"),
+    ],
+)
+def test_settings_that_contradict_each_other_or_do_not_exist(settings, message):
+    with pytest.raises(SettingError, match=message):
+        Experiment.from_profile("book", **settings)
+
+
+def test_an_unknown_profile_names_those_there_are():
+    with pytest.raises(SettingError, match="profile = 'papper': allowed are smoke, book, paper"):
+        Experiment.from_profile("papper")
+
+
+def test_numbers_may_arrive_as_text_and_none_means_the_profile():
+    experiment = Experiment.from_profile("book", gamma="1e-2", seed="3", snapshots="0, 2", epochs=None)
+    assert (experiment.gamma, experiment.seed, experiment.snapshots, experiment.epochs) == (0.01, 3, (0, 2), 8)
+
+
+def test_the_paper_profile_has_the_studys_values():
+    paper = Experiment.from_profile("paper")
+    assert (paper.image_size, paper.width, paper.latent_dim, paper.sigma) == (256, 1.0, 3, 0.1)
+    assert (paper.optimizer, paper.learning_rate, paper.schedule) == ("adam", 1e-4, "constant")
+    assert (paper.batch_size, paper.shuffle, paper.epochs, paper.precision) == (8, False, 30, "float32")
+    assert (paper.beta, paper.gamma, paper.kl_scaling, paper.framing) == (1e-3, 1e-4, "mean", "study")
+    punctured = Experiment.from_profile("paper", region="punctured")
+    assert punctured.line_width == punctured.transect_line_width > paper.line_width
+    assert Experiment.from_profile("paper", region="punctured", line_width=1).line_width == 1
+
+
+def test_identity_is_the_settings_and_not_the_profiles_name():
+    book = Experiment.from_profile("book")
+    same = Experiment.from_profile("smoke", **{name: getattr(book, name) for name in PROFILES["smoke"]})
+    assert same.hash == book.hash and same.profile != book.profile
+    # Written out, so that no change of the code renames everybody's finished runs unnoticed.
+    assert book.hash == "6ee7c61383f8dbbd"
+
+
+@given(st.sampled_from(sorted(set(BAD) - {"profile"})))
+def test_every_setting_is_part_of_the_identity(name):
+    book = Experiment.from_profile("book")
+    other = {
+        "region": "punctured", "framing": "study", "sample_weights": "per_batch", "variance": "learned",
+        "initial_rotation": "rotation", "precision": "bfloat16", "kl_scaling": "half_sum",
+        "penalty": "covariance", "optimizer": "sgd", "schedule": "constant", "shuffle": False, "snapshots": (1,),
+        "image_size": 128, "latent_dim": 4,
+    }.get(name)  # fmt: skip
+    value = getattr(book, name)
+    changed = book.replace(
+        **{name: other if other is not None else value + 1 if isinstance(value, int) else value / 2 + 0.07}
+    )
+    assert changed.hash != book.hash
+
+
+def test_json_goes_both_ways_and_rejects_the_rest():
+    experiment = Experiment.from_profile("smoke", gamma=0.3, snapshots=(1,))
+    assert Experiment.from_json(experiment.to_json()) == experiment
+    for text in ("[1]", "{", json.dumps({"gamma": -1}), json.dumps({"gama": 1})):
+        with pytest.raises(SettingError):
+            Experiment.from_json(text)
+
+
+def test_the_data_view_holds_the_data_settings_alone():
+    view = Experiment.from_profile("smoke", gamma=0.1).data
+    assert type(view) is DataSettings and view.n_images == 300 and not hasattr(view, "gamma")
+    assert Experiment.from_profile("smoke", gamma=0.2).data == view
+
+
+def test_fewer_epochs_drop_the_profiles_later_snapshots():
+    assert Experiment.from_profile("book", epochs=2).snapshots == (0, 1, 2)
+    assert Experiment.from_profile("book").replace(epochs=1).snapshots == (0, 1)
+
+
+def test_an_experiment_cannot_be_changed():
+    with pytest.raises(Exception, match="frozen"):
+        Experiment.from_profile("book").gamma = 1  # type: ignore[misc]
+
+
+def test_importing_the_library_loads_no_keras():
+    code = (
+        "import sys, vaelib, vaelib.losses, vaelib.curves\n"
+        "print([name for name in sys.modules if name in ('keras', 'tensorflow')])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"

@@ -1,0 +1,111 @@
+"""What the store promises: whole or not at all, damage noticed, nothing deleted, one at a time."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from vaelib import store
+
+
+def test_what_is_written_is_read_and_the_checksum_is_its_own(tmp_path):
+    checksum = store.write(tmp_path / "deep" / "file", b"content")
+    assert store.read(tmp_path / "deep" / "file", checksum) == b"content"
+    assert sorted(p.name for p in (tmp_path / "deep").iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize("damage", [lambda c: c[:-1], lambda c: c[:3] + bytes([c[3] ^ 1]) + c[4:], lambda c: b""])
+def test_a_truncated_or_flipped_file_is_noticed(tmp_path, damage):
+    path = tmp_path / "file"
+    checksum = store.write(path, b"content")
+    path.write_bytes(damage(b"content"))
+    with pytest.raises(store.DamagedError, match="file is not what was written"):
+        store.read(path, checksum)
+    with pytest.raises(store.DamagedError, match="cannot be read"):
+        store.read(tmp_path / "missing", checksum)
+
+
+def test_json_notices_any_flipped_character_and_another_format(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    store.write_json(path, {"epoch": 12, "files": {"x": "y"}})
+    good = path.read_bytes()
+    assert store.read_json(path) == {"epoch": 12, "files": {"x": "y"}}
+    for position in range(len(good)):
+        if good[position : position + 1].isspace():
+            continue  # white space between the values means nothing
+        path.write_bytes(good[:position] + bytes([good[position] ^ 4]) + good[position + 1 :])
+        with pytest.raises(store.DamagedError):
+            store.read_json(path)
+    path.write_bytes(good)
+    monkeypatch.setattr(store, "FORMAT", store.FORMAT + 1)
+    with pytest.raises(store.DamagedError, match="format 1; this version reads 2"):
+        store.read_json(path)
+
+
+def test_json_written_by_nobody_is_damaged(tmp_path):
+    for text in ("", "[]", "{}", json.dumps({"checksum": "0"})):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(store.DamagedError):
+            store.read_json(tmp_path / "a.json")
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_scraps(tmp_path, monkeypatch):
+    store.write(tmp_path / "file", b"old")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(store.StoreError, match=r"cannot write .*file: No space left on device"):
+        store.write(tmp_path / "file", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "plain").write_text("a file, so nothing can be made below it")
+    for act in (store.check_writable, lambda folder: store.lock(folder / "lock").__enter__()):
+        with pytest.raises(store.StoreError, match="plain"):
+            act(tmp_path / "plain" / "folder")
+
+
+def test_arrays_go_both_ways_and_nothing_is_executed():
+    arrays = {"a": np.arange(6, dtype="float32").reshape(2, 3), "b": np.array(7)}
+    back = store.unpack(store.pack(arrays))
+    assert list(back) == ["a", "b"] and all((back[k] == arrays[k]).all() for k in arrays)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        store.unpack(store.pack({"a": np.array([{}], dtype=object)}))
+
+
+def test_moving_aside_warns_and_keeps_every_one(tmp_path):
+    for number in (1, 2):
+        (tmp_path / "run").mkdir()
+        with pytest.warns(UserWarning, match="broken; moved aside to .*run.damaged-"):
+            assert store.move_aside(tmp_path / "run", "broken").name == f"run.damaged-{number}"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.damaged-1", "run.damaged-2"]
+
+
+def test_a_lock_is_waited_for_and_a_dead_ones_is_taken_over(tmp_path):
+    code = (
+        "import sys, time; from vaelib import store\n"
+        "with store.lock(sys.argv[1]):\n print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    waiter = subprocess.Popen(
+        [sys.executable, "-c", code.replace("time.sleep(60)", "").replace("[1])", "[1], waiting='waits')"),
+         str(tmp_path / "lock")],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert waiter.stdout is not None and waiter.stdout.readline() == "waits\n"
+    time.sleep(0.5)
+    assert waiter.poll() is None
+    holder.send_signal(signal.SIGKILL)
+    assert waiter.communicate(timeout=20)[0] == "held\n"
+    holder.wait()

@@ -1,0 +1,187 @@
+"""Files that cannot be half-written or silently wrong.
+
+Everything that the project computes and keeps (the image cache, the runs, the sweeps) passes through here: a
+file is written beside its place, flushed to the disk and renamed, so that a reader sees the old file or the new
+one and nothing between; a checksum tells a damaged file from a good one; what is damaged is moved aside and
+never deleted.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+FORMAT = 1
+"""The format number of everything this library writes; a file of another number is never read as this one."""
+
+
+class StoreError(RuntimeError):
+    """A file or folder that could not be written; the message names it, the reason and what is safe."""
+
+
+class DamagedError(RuntimeError):
+    """A file whose content is not what was written; the message names the file and what is wrong."""
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of `content` as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of `value` that does not depend on the order of its keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def write(path: str | os.PathLike[str], content: bytes) -> str:
+    """Write `content` to `path` so that it is there whole or not at all; return its SHA-256.
+
+    Raises StoreError when the folder cannot be written or the disk is full. What stood at `path` before is then
+    untouched.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a finished one should be as readable as any other.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}. What was written before it is intact."
+        ) from error
+    return digest(content)
+
+
+def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> str:
+    """Write `value` as readable JSON that carries its own checksum and the format number; return its SHA-256."""
+    body = {**value, "format": FORMAT}
+    body["checksum"] = digest(canonical_json(body))
+    return write(path, (json.dumps(body, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what `write_json` wrote. Raises DamagedError for a wrong checksum or another format number."""
+    path = Path(path)
+    try:
+        body = json.loads(path.read_bytes())
+        checksum = body.pop("checksum")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise DamagedError(f"{path} cannot be read as JSON with a checksum: {error}") from error
+    if body.get("format") != FORMAT:
+        raise DamagedError(f"{path} has format {body.get('format')!r}; this version reads {FORMAT}")
+    if checksum != digest(canonical_json(body)):
+        raise DamagedError(f"{path} is not what was written: its checksum differs")
+    return {name: value for name, value in body.items() if name != "format"}
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return named arrays as the bytes of an uncompressed `.npz` file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, np.ndarray]:
+    """Return the named arrays of the bytes of an `.npz` file; nothing in it is executed."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def read(path: str | os.PathLike[str], checksum: str) -> bytes:
+    """Return the content of `path`. Raises DamagedError when it is missing or its SHA-256 is not `checksum`."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror or error}") from error
+    if digest(content) != checksum:
+        raise DamagedError(f"{path} is not what was written: its checksum differs ({len(content)} bytes)")
+    return content
+
+
+def move_aside(path: str | os.PathLike[str], reason: str) -> Path:
+    """Rename a damaged file or folder to `<name>.damaged-<n>` beside it, warn, and return the new place."""
+    path = Path(path)
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise StoreError(f"cannot move {path} aside to {aside.name}: {error.strerror or error}") from error
+    warnings.warn(f"{reason}; moved aside to {aside} and made again", stacklevel=3)
+    return aside
+
+
+@contextlib.contextmanager
+def lock(path: str | os.PathLike[str], *, waiting: str | None = None) -> Iterator[None]:
+    """Hold the lock file `path` for the length of the block; a second process waits.
+
+    The operating system frees the lock of a process that died. `waiting` is printed once when there is a wait.
+    Raises StoreError when the folder cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        guard = filelock.FileLock(path)
+        try:
+            guard.acquire(timeout=0)
+        except filelock.Timeout:
+            if waiting:
+                print(waiting, flush=True)
+            guard.acquire(poll_interval=0.2)
+    except OSError as error:
+        raise StoreError(f"cannot lock {path}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+def check_writable(folder: str | os.PathLike[str]) -> Path:
+    """Make `folder` and write a byte into it, so that long work is not begun where it cannot be kept.
+
+    Raises StoreError, which names the folder and the reason.
+    """
+    folder = Path(folder)
+    probe = folder / f".writable-{os.getpid()}-{time.monotonic_ns()}"
+    write(probe, b"1")
+    with contextlib.suppress(OSError):
+        probe.unlink()
+    return folder
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush the folder's entry too, so that the rename survives a power cut; not every system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
