@@ -1,0 +1,131 @@
+"""The study's architecture, counted, and the VAE's promises."""
+
+import keras
+import numpy as np
+import pytest
+
+from vaelib import Experiment, losses
+from vaelib.model import VAE, build_decoder, build_encoder, initial_rotation
+
+SMOKE = Experiment.from_profile("smoke")
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32), "uint8")
+
+
+def counts(model):
+    return {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
+
+
+def test_the_studys_own_model_has_its_parameters_layer_by_layer():
+    paper = Experiment.from_profile("paper")
+    encoder, decoder = build_encoder(paper), build_decoder(paper)
+    assert counts(encoder) == {"conv_1": 640, "conv_2": 36_928, "conv_3": 73_856, "conv_4": 147_584, "z_mean": 86_403}
+    assert counts(decoder) == {
+        "dense": 49_152, "up_conv_1": 9_280, "norm_1": 256, "up_conv_2": 36_928, "norm_2": 256,
+        "up_conv_3": 73_856, "norm_3": 512, "conv_4": 33_024, "norm_4": 1_024, "logits": 257,
+    }  # fmt: skip
+    assert encoder.count_params() == 345_411 and decoder.count_params() == 204_545
+    assert encoder.count_params() + decoder.count_params() == 549_956
+    assert sum(int(np.prod(w.shape)) for w in decoder.non_trainable_weights) == 1_024
+    sizes = [encoder.get_layer(f"conv_{i}").output.shape[1] for i in (1, 2, 3, 4)]
+    pooled = [encoder.get_layer(f"pool_{i}").output.shape[1] for i in (1, 2, 3, 4)]
+    assert sizes == [254, 125, 61, 29] and pooled == [127, 63, 31, 15]
+    assert encoder.get_layer("flatten").output.shape[1] == 28_800
+
+
+@pytest.mark.parametrize(("size", "width", "d"), [(32, 0.05, 1), (40, 0.125, 2), (64, 0.25, 5), (104, 0.03, 3)])
+def test_any_size_width_and_latent_dimension(size, width, d):
+    vae = VAE(SMOKE.replace(image_size=size, width=width, latent_dim=d))
+    outputs = vae(np.zeros((2, size, size), "uint8"))
+    assert outputs["mu"].shape == (2, d) and outputs["logits"].shape == (2, size, size)
+
+
+def test_initial_weights_are_the_studys():
+    vae = VAE(SMOKE.replace(width=1.0))
+    for layer in (*vae.encoder.layers, *vae.decoder.layers):
+        if hasattr(layer, "kernel"):
+            kernel = np.asarray(layer.kernel)
+            # the deviation of n normal draws has a relative standard error of 1/sqrt(2n)
+            assert kernel.std() == pytest.approx(0.05, rel=5 / np.sqrt(2 * kernel.size))
+            assert abs(kernel.mean()) < 5 * 0.05 / np.sqrt(kernel.size)
+        if getattr(layer, "bias", None) is not None:
+            assert not np.asarray(layer.bias).any()
+    assert vae.decoder.get_layer("dense").bias is None
+
+
+def test_the_seed_decides_the_weights_and_nothing_global_does():
+    keras.utils.set_random_seed(1)
+    first = VAE(SMOKE)
+    keras.utils.set_random_seed(2)
+    again, other = VAE(SMOKE), VAE(SMOKE.replace(seed=1))
+    assert all((np.asarray(a) == np.asarray(b)).all() for a, b in zip(first.weights, again.weights, strict=True))
+    kernels = [np.asarray(vae.encoder.get_layer("z_mean").kernel) for vae in (first, other)]
+    assert (kernels[0] != kernels[1]).mean() > 0.99
+
+
+def test_the_loss_is_that_of_the_pure_functions():
+    for settings in ({"gamma": 0.3}, {"gamma": 0.3, "penalty": "covariance", "kl_scaling": "half_sum"}):
+        experiment = SMOKE.replace(beta=0.02, **settings)
+        vae = VAE(experiment)
+        outputs = vae(IMAGES, training=True)
+        value = float(vae.compute_loss(x=IMAGES, y_pred=outputs))
+        mu, x_hat = np.asarray(outputs["mu"]), 1 / (1 + np.exp(-np.asarray(outputs["logits"], "float64")))
+        expected = (
+            losses.binary_crossentropy(IMAGES / 255, x_hat)
+            + 0.02 * losses.kl_divergence(mu, 2 * np.log(0.1), scaling=experiment.kl_scaling)
+            + 0.3 * losses.PENALTIES[experiment.penalty](mu)
+        )
+        assert value == pytest.approx(expected, rel=1e-5)
+        assert {tracker.name for tracker in vae.trackers} == {"cross_entropy", "kl", "penalty"}
+
+
+def test_weights_per_image_and_per_batch():
+    weights = np.array([0, 2, 0, 1, 0, 0], "float32")
+    means = {}
+    for form in ("per_image", "per_batch"):
+        vae = VAE(SMOKE.replace(sample_weights=form))
+        outputs = vae(IMAGES)
+        means[form] = float(vae.loss_terms(IMAGES, outputs, weights)["cross_entropy"])
+        plain = float(vae.loss_terms(IMAGES, outputs)["cross_entropy"])
+    logits = np.asarray(outputs["logits"])
+    one = [losses.binary_crossentropy_from_logits(IMAGES[i] / 255, logits[i]) for i in range(6)]
+    assert means["per_image"] == pytest.approx((2 * one[1] + one[3]) / 6, rel=1e-5)
+    assert means["per_batch"] == pytest.approx(plain * 0.5, rel=1e-5)
+
+
+def test_the_two_headed_vae_learns_its_variance():
+    vae = VAE(SMOKE.replace(variance="learned"))
+    assert [output.shape for output in vae.encoder.outputs] == [(None, 3), (None, 3)]
+    outputs = vae(IMAGES)
+    assert outputs["log_variance"].shape == (6, 3)
+    before = np.asarray(vae.encoder.get_layer("z_log_variance").kernel)
+    vae.compile(optimizer="adam", jit_compile=False)
+    vae.fit(IMAGES, batch_size=6, verbose=0)
+    assert (np.asarray(vae.encoder.get_layer("z_log_variance").kernel) != before).any()
+
+
+def test_one_latent_trains_without_a_penalty():
+    vae = VAE(SMOKE.replace(latent_dim=1))
+    assert float(vae.loss_terms(IMAGES, vae(IMAGES))["penalty"]) == 0
+
+
+@pytest.mark.parametrize("kind", ["rotation", "signed_permutation"])
+def test_turning_the_latent_space_changes_nothing_but_the_latents(kind):
+    plain, turned = VAE(SMOKE), VAE(SMOKE.replace(initial_rotation=kind))
+    matrix = initial_rotation(turned.experiment)
+    assert matrix is not None and initial_rotation(SMOKE) is None
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-6)
+    assert abs(matrix - np.eye(3)).max() > 0.1
+    if kind == "signed_permutation":
+        assert set(np.unique(matrix)) <= {-1, 0, 1}
+    a, b = plain(IMAGES), turned(IMAGES)
+    np.testing.assert_allclose(a["mu"] @ matrix, b["mu"], atol=1e-6)
+    np.testing.assert_allclose(a["logits"], b["logits"], atol=1e-5)
+
+
+def test_bfloat16_keeps_float32_weights_latents_and_losses():
+    vae = VAE(SMOKE.replace(precision="bfloat16"))
+    outputs = vae(IMAGES, training=True)
+    assert {str(w.dtype) for w in vae.weights} == {"float32"}
+    assert str(outputs["mu"].dtype) == "<dtype: 'float32'>" and "float32" in str(outputs["logits"].dtype)
+    assert vae.decoder.get_layer("up_conv_3").compute_dtype == "bfloat16"
+    np.testing.assert_allclose(VAE(SMOKE)(IMAGES)["mu"], outputs["mu"], rtol=0.05, atol=2e-3)

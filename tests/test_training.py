@@ -1,0 +1,299 @@
+"""What a training promises: repeatable, resumable, never half-written, checked when opened."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from vaelib import Experiment, dataset, losses, provenance, store, training
+from vaelib.run import Run, best_epoch
+from vaelib.training import Batches, TrainingError, train
+
+TINY = Experiment.from_profile(
+    "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def run(root):
+    return train(TINY, root, progress=False)
+
+
+def same(a, b):
+    """Two runs' results, bit for bit."""
+    assert a.history.keys() == b.history.keys()
+    for name in a.history:
+        np.testing.assert_array_equal(a.history[name], b.history[name])
+    np.testing.assert_array_equal(a.embeddings, b.embeddings)
+    for x, y in zip(a.model("last").weights, b.model("last").weights, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_finished_run_holds_what_the_contract_names(run):
+    assert run.complete and run.epochs == 3 and run.experiment == TINY and run.path.name == TINY.name
+    names = ("loss", "cross_entropy", "kl", "penalty")
+    assert set(run.history) == {*names, *(f"val_{name}" for name in names)}
+    assert all(values.shape == (3,) and np.isfinite(values).all() for values in run.history.values())
+    assert run.embeddings.shape == (4, 72, 3) and run.embeddings.dtype == np.float32
+    assert run.snapshots == (1,)
+    assert run.best_epoch == 1 + int(np.argmin(run.history["val_loss"]))
+    h = run.history
+    for part in ("", "val_"):
+        total = h[part + "cross_entropy"] + 1e-3 * h[part + "kl"] + 0.01 * h[part + "penalty"]
+        np.testing.assert_allclose(h[part + "loss"], total, rtol=1e-5)
+    kept = {p.name for p in run.path.glob("weights-*")}
+    assert kept == {f"weights-{e:04d}.npz" for e in {1, 3, run.best_epoch}}
+    assert not list(run.path.glob("state-*")) and not list(run.path.glob(".*.part"))
+
+
+def test_provenance_says_where_a_run_comes_from(run):
+    origin = json.loads((run.path / "provenance.json").read_text())
+    assert origin == run.provenance
+    assert origin["profile"] == "smoke" and origin["backend"] == "tensorflow"
+    assert origin["versions"]["keras"] and origin["versions"]["python"] == sys.version.split()[0]
+    assert origin["hardware"]["cores"] >= 1 and origin["hardware"]["processor"]
+    assert origin["wall_time"] > 0 and origin["images_per_second"] > 0
+    assert origin["git_commit"] == provenance.git_commit()
+
+
+def test_the_history_file_is_the_history(run):
+    header, *rows = (run.path / "history.csv").read_text().splitlines()
+    assert header.split(",")[:3] == ["epoch", "loss", "cross_entropy"] and len(rows) == 3
+    assert [float(row.split(",")[1]) for row in rows] == run.history["loss"].tolist()
+
+
+def test_the_last_embedding_is_the_last_encoders(run):
+    data = dataset.build(TINY.data)
+    np.testing.assert_allclose(run.encode(data.images[data.train], "last"), run.embeddings[-1], atol=1e-5)
+    assert abs(run.embeddings[-1] - run.embeddings[0]).max() > 1e-3
+
+
+def test_encoding_decoding_and_reconstructing(run):
+    data = dataset.build(TINY.data)
+    images = data.images[data.validation]
+    mu = run.encode(images)
+    assert mu.shape == (len(images), 3) and mu.dtype == np.float32
+    np.testing.assert_allclose(run.encode(images / 255), mu, atol=1e-6)
+    x_hat = run.decode(mu)
+    assert x_hat.shape == images.shape and x_hat.dtype == np.float32 and 0 <= x_hat.min() <= x_hat.max() <= 1
+    np.testing.assert_array_equal(run.reconstruct(images), x_hat)
+    assert abs(run.decode(mu, epoch=1) - run.decode(mu, epoch="last")).max() > 0
+    assert run.decode(np.zeros((0, 3))).shape == (0, 32, 32)
+    # more than one batch inside, and each image on its own
+    many = np.tile(mu, (40, 1))
+    np.testing.assert_allclose(run.decode(many)[-len(mu) :], x_hat, atol=1e-5)
+
+
+def test_without_noise_the_reconstruction_beats_the_validation_terms_noise(run):
+    """The logged cross-entropy has the noise of sampling; both are the same function, so they are close."""
+    data = dataset.build(TINY.data)
+    images = data.images[data.validation]
+    clean = losses.binary_crossentropy(images / 255, run.reconstruct(images, run.best_epoch))
+    assert clean == pytest.approx(run.history["val_cross_entropy"][run.best_epoch - 1], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda run: run.encode(np.zeros((2, 31, 32), "uint8")), r"images has shape \(2, 31, 32\): allowed is"),
+        (lambda run: run.encode(np.zeros((32, 32), "uint8")), "images has shape"),
+        (lambda run: run.encode(np.full((1, 32, 32), 1.5)), r"images reaches from 1.5 to 1.5: allowed is \[0, 1\]"),
+        (lambda run: run.encode(np.full((1, 32, 32), np.nan)), "images reaches from nan"),
+        (lambda run: run.encode(np.zeros((1, 32, 32), "int32")), "images has type int32"),
+        (lambda run: run.decode(np.zeros((2, 4))), r"latents has shape \(2, 4\): allowed is \(n, 3\)"),
+        (lambda run: run.decode(np.zeros((2, 3)), epoch=2), r"epoch = 2: allowed are 'best', 'last' and"),
+        (lambda run: run.encode(np.zeros((1, 32, 32)), epoch="first"), "epoch = 'first'"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_named(run, call, message):
+    run = Run(run.path) if run.best_epoch != 2 else pytest.skip("epoch 2 happens to be kept")
+    with pytest.raises(ValueError, match=message):
+        call(run)
+
+
+def test_a_finished_run_is_returned_at_once(run, root, monkeypatch):
+    monkeypatch.setattr(training, "_Trainer", None)
+    same(train(TINY, root), run)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(run, tmp_path):
+    same(train(TINY, tmp_path, progress=False), run)
+    other = train(TINY.replace(seed=5), tmp_path, progress=False)
+    assert abs(other.embeddings[-1] - run.embeddings[-1]).max() > 1e-3
+
+
+def test_killed_and_called_again_it_ends_as_if_nothing_had_happened(run, tmp_path):
+    code = (
+        "import sys\nfrom vaelib import Experiment, train\n"
+        "train(Experiment.from_json(sys.argv[1]), sys.argv[2], progress=False)"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    child = subprocess.Popen([sys.executable, "-c", code, TINY.to_json(), str(tmp_path)], env=environment)
+    path = tmp_path / TINY.name
+    while not list(path.glob("weights-0001.npz")):
+        time.sleep(0.005)
+        assert child.poll() is None
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert Run(path).complete is False
+    same(train(TINY, tmp_path, progress=False), run)
+
+
+def test_it_stops_and_goes_on_in_the_middle_of_an_epoch(run, tmp_path, monkeypatch):
+    original = training._Trainer.on_train_batch_end
+
+    def interrupted(self, batch, logs=None):
+        original(self, batch, logs)
+        if self.epoch == 2 and batch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._Trainer, "on_train_batch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, tmp_path, progress=False)
+    unfinished = Run(tmp_path / TINY.name)
+    assert unfinished.epochs == 2 and not unfinished.complete and unfinished.embeddings.shape[0] == 3
+    assert unfinished.decode(np.zeros((1, 3)), "last").shape == (1, 32, 32)
+    monkeypatch.undo()
+    same(train(TINY, tmp_path, progress=False), run)
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    return Run(shutil.copytree(run.path, tmp_path / TINY.name)).path
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "history.csv", "weights-0003.npz", "embedding-0002.npy"])
+def test_any_damage_is_noticed_when_a_run_is_opened(copy, name):
+    content = (copy / name).read_bytes()
+    middle = len(content) // 2
+    for damaged in (content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], content[:-1], None):
+        if damaged is None:
+            (copy / name).unlink()
+        else:
+            (copy / name).write_bytes(damaged)
+        with pytest.raises(store.DamagedError, match=name):
+            Run(copy)
+
+
+def test_a_damaged_run_is_moved_aside_and_made_again(run, copy, tmp_path):
+    manifest = (copy / "manifest.json").read_bytes()
+    (copy / "manifest.json").write_bytes(manifest.replace(b'"format": 1', b'"format": 0'))
+    with pytest.warns(UserWarning, match=r"manifest.json has format 0.*moved aside to .*damaged-1"):
+        again = train(TINY, tmp_path, progress=False)
+    same(again, run)
+    assert (tmp_path / f"{TINY.name}.damaged-1" / "manifest.json").exists()
+
+
+def test_a_full_disk_is_one_message_and_keeps_the_earlier_epochs(run, tmp_path, monkeypatch):
+    original = store.write
+
+    def full(path, content):
+        if path.name == "weights-0002.npz":
+            raise store.StoreError(f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
+        return original(path, content)
+
+    monkeypatch.setattr(store, "write", full)
+    with pytest.raises(store.StoreError, match=r"weights-0002.npz: No space left"):
+        train(TINY, tmp_path, progress=False)
+    assert Run(tmp_path / TINY.name).epochs == 1
+    monkeypatch.undo()
+    same(train(TINY, tmp_path, progress=False), run)
+
+
+def test_an_unwritable_root_is_named_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "build", None)  # any work would begin here
+    (tmp_path / "file").write_text("")
+    with pytest.raises(store.StoreError, match="file"):
+        train(TINY, tmp_path / "file" / "runs")
+
+
+def test_an_infinite_loss_names_epoch_step_term_and_settings(tmp_path):
+    wild = TINY.replace(learning_rate=10.0, optimizer="sgd", beta=1e3, schedule="constant", gamma=0.0)
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in epoch \d, step \d+.*learning_rate = 10, beta = 1000"):
+        train(wild, tmp_path, progress=False)
+    assert Run(tmp_path / wild.name).epochs < 3
+
+
+def test_an_unfinished_run_of_another_backend_is_left_alone(run, tmp_path, monkeypatch):
+    original = training._Trainer.on_epoch_begin
+
+    def stop(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        original(self, epoch, logs)
+
+    monkeypatch.setattr(training._Trainer, "on_epoch_begin", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, tmp_path, progress=False)
+    monkeypatch.undo()
+    path = tmp_path / TINY.name / "manifest.json"
+    manifest = store.read_json(path)
+    manifest["provenance"]["backend"] = "jax"
+    store.write_json(path, manifest)
+    with pytest.raises(TrainingError, match="begun on the jax backend and this is tensorflow"):
+        train(TINY, tmp_path, progress=False)
+
+
+def test_every_epoch_has_an_order_of_its_own_and_each_image_once():
+    data = dataset.build(TINY.data)
+
+    def images(shuffle, epoch):
+        batches = Batches(data, data.train, TINY, shuffle=shuffle)
+        batches.begin(epoch)
+        return np.concatenate([batches[i][0] for i in range(len(batches))])
+
+    shuffled = [images(True, epoch) for epoch in range(3)]
+    assert (shuffled[0] != shuffled[1]).any() and (shuffled[1] != shuffled[2]).any()
+    for order in shuffled:
+        assert order.dtype == np.uint8
+        assert sorted(map(bytes, order)) == sorted(map(bytes, data.images[data.train]))
+    np.testing.assert_array_equal(images(True, 2), shuffled[2])
+    np.testing.assert_array_equal(images(False, 1), data.images[data.train])
+
+
+def test_keras_really_shows_these_batches_in_this_order(monkeypatch, tmp_path):
+    shown = []
+    begin, item = Batches.begin, Batches.__getitem__
+
+    def spy_begin(self, epoch):
+        begin(self, epoch)
+        self.now = epoch
+
+    def spy_item(self, index):
+        if self.shuffle:
+            shown.append((self.now, index))
+        return item(self, index)
+
+    monkeypatch.setattr(Batches, "begin", spy_begin)
+    monkeypatch.setattr(Batches, "__getitem__", spy_item)
+    train(TINY.replace(epochs=2), tmp_path, progress=False)
+    steps = [(epoch, index) for epoch in range(2) for index in range(5)]
+    # Keras looks at the first two batches beforehand, for their shapes.
+    assert shown[-len(steps) :] == steps and len(shown) <= len(steps) + 2
+
+
+def test_weighted_learned_and_bfloat16_runs_finish(tmp_path):
+    for settings in (
+        {"sample_weights": "per_image", "region": "punctured", "hole_radius": 0.2},
+        {"sample_weights": "per_batch", "variance": "learned", "penalty": "covariance"},
+        {"precision": "bfloat16", "optimizer": "sgd", "schedule": "constant", "latent_dim": 1, "gamma": 0.0},
+    ):
+        run = train(TINY.replace(epochs=1, snapshots=(), **settings), tmp_path, progress=False)
+        assert run.complete and np.isfinite(run.history["val_loss"]).all()
+
+
+def test_the_best_epoch_is_the_first_of_the_lowest():
+    assert best_epoch([]) == 0
+    assert best_epoch([{"val_loss": 2.0}, {"val_loss": 1.0}, {"val_loss": 1.0}]) == 2

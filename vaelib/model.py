@@ -1,0 +1,169 @@
+"""The study's convolutional VAE at any size: encoder, decoder, and the two joined."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from vaelib import losses
+from vaelib.experiment import Experiment
+from vaelib.layers import FusedBatchNormalization, Sampling, UpConv2D
+
+
+def build_encoder(experiment: Experiment) -> keras.Model:
+    """Return the encoder: images (n, s, s, 1) in [0, 1] to z_mean (n, d).
+
+    With variance "learned" it has two outputs, z_mean and z_log_variance. Four times 3×3 valid convolution with
+    relu and 2×2 max pooling, then a linear dense layer. At 256 pixels, width 1, d = 3: 345,411 parameters. Source:
+    the study, part 3.
+    """
+    make = _Maker(experiment, stream=1)
+    s = experiment.image_size
+    image = keras.Input((s, s, 1), name="image")
+    x: Any = image
+    for index, filters in enumerate((64, 64, 128, 128), 1):
+        x = make(keras.layers.Conv2D, make.channels(filters), 3, activation="relu", name=f"conv_{index}")(x)
+        x = keras.layers.MaxPooling2D(2, padding="same", name=f"pool_{index}", dtype=make.policy)(x)
+    x = keras.layers.Flatten(name="flatten", dtype=make.policy)(x)
+    # The latents are float32 under any policy: losses and sampling read them.
+    outputs = [make(keras.layers.Dense, experiment.latent_dim, name="z_mean", dtype="float32")(x)]
+    if experiment.variance == "learned":
+        outputs.append(make(keras.layers.Dense, experiment.latent_dim, name="z_log_variance", dtype="float32")(x))
+    return keras.Model(image, outputs[0] if len(outputs) == 1 else outputs, name="encoder")
+
+
+def build_decoder(experiment: Experiment) -> keras.Model:
+    """Return the decoder: latents (n, d) to logits (n, s, s, 1); their sigmoid is the image.
+
+    Dense without bias, three up-convolutions with batch norm, two 1×1 convolutions. At 256 pixels, width 1, d = 3:
+    204,545 parameters, 1,024 of them not trained. Source: the study, part 3.
+    """
+    make = _Maker(experiment, stream=2)
+    s, first = experiment.image_size // 8, make.channels(16)
+    latent = keras.Input((experiment.latent_dim,), name="z")
+    x: Any = make(keras.layers.Dense, s * s * first, activation="relu", use_bias=False, name="dense")(latent)
+    x = keras.layers.Reshape((s, s, first), name="reshape", dtype=make.policy)(x)
+    for index, filters in enumerate((64, 64, 128), 1):
+        x = make(UpConv2D, make.channels(filters), activation="relu", name=f"up_conv_{index}")(x)
+        x = FusedBatchNormalization(name=f"norm_{index}", dtype=make.policy)(x)
+    # A 1×1 convolution and its transpose are the same layer.
+    x = make(keras.layers.Conv2D, make.channels(256), 1, activation="relu", name="conv_4")(x)
+    x = FusedBatchNormalization(name="norm_4", dtype=make.policy)(x)
+    logits = make(keras.layers.Conv2D, 1, 1, name="logits")(x)
+    return keras.Model(latent, logits, name="decoder")
+
+
+class VAE(keras.Model):
+    """Encoder, sampling and decoder with the loss of an `Experiment`.
+
+    Input: images (n, s, s), uint8 or float in [0, 1]. Output: a dict of mu (n, d), log_variance (scalar or (n, d))
+    and logits (n, s, s).
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(name="vae")
+        self.experiment = experiment
+        d, rotation = experiment.latent_dim, initial_rotation(experiment)
+        self.encoder = build_encoder(experiment)
+        self.decoder = build_decoder(experiment)
+        seed = _seeds(experiment, stream=3)[0]
+        self.sampling = Sampling(experiment.sigma, seed, rotation, name="sampling", dtype="float32")
+        self.trackers = [keras.metrics.Mean(name=name) for name in ("cross_entropy", "kl", "penalty")]
+        self.decoder.build((None, d))
+        if rotation is not None:
+            self._rotate(rotation)
+
+    def call(self, images: Any, training: bool = False) -> dict[str, Any]:
+        """Encode, sample and decode; see the class."""
+        mu, log_variance = self.encode(images, training=training)
+        z = self.sampling(mu, log_variance)
+        logits = ops.cast(self.decoder(z, training=training)[..., 0], "float32")  # (n, s, s)
+        if log_variance is None:
+            log_variance = ops.convert_to_tensor(2 * np.log(self.experiment.sigma), "float32")
+        return {"mu": mu, "log_variance": log_variance, "logits": logits}
+
+    def encode(self, images: Any, training: bool = False) -> tuple[Any, Any]:
+        """Return μ (n, d) and log σ² (n, d), or None for constant σ."""
+        outputs = self.encoder(as_fraction(images)[..., None], training=training)
+        return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs, None)
+
+    def loss_terms(self, images: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        """Return the terms cross_entropy, kl and penalty, each a float32 scalar."""
+        settings = self.experiment
+        if sample_weight is not None and settings.sample_weights == "per_batch":
+            # The study's code: one weight, the batch's mean, on the whole batch.
+            sample_weight = ops.mean(sample_weight) * ops.ones_like(sample_weight)
+        mu = outputs["mu"]
+        # With one latent there are no pairs to penalise (and gamma is 0: the experiment sees to it).
+        penalty = losses.PENALTIES[settings.penalty] if settings.latent_dim > 1 else lambda mu, weight: 0.0 * mu[0, 0]
+        return {
+            "cross_entropy": losses.binary_crossentropy_from_logits(
+                as_fraction(images), outputs["logits"], sample_weight
+            ),
+            "kl": losses.kl_divergence(mu, outputs["log_variance"], sample_weight, scaling=settings.kl_scaling),
+            "penalty": penalty(mu, sample_weight),
+        }
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the total loss of a batch and record its terms; Keras's `fit` calls it."""
+        terms = self.loss_terms(x, y_pred, sample_weight)
+        for tracker in self.trackers:
+            tracker.update_state(terms[tracker.name], sample_weight=ops.cast(ops.shape(x)[0], "float32"))
+        return losses.total(terms, beta=self.experiment.beta, gamma=self.experiment.gamma)
+
+    def _rotate(self, rotation: np.ndarray) -> None:
+        """Turn the initial weights on both sides of the latent space by R, so that μ becomes μ R."""
+        head, entry = self.encoder.get_layer("z_mean"), self.decoder.get_layer("dense")
+        head.kernel.assign(ops.convert_to_numpy(head.kernel) @ rotation)
+        entry.kernel.assign(rotation.T @ ops.convert_to_numpy(entry.kernel))
+
+
+def as_fraction(images: Any) -> Any:
+    """Return images as float32 in [0, 1]: uint8 is divided by 255, floats pass."""
+    if keras.backend.standardize_dtype(images.dtype) == "uint8":
+        return ops.cast(images, "float32") / 255
+    return ops.cast(images, "float32")
+
+
+def initial_rotation(experiment: Experiment) -> np.ndarray | None:
+    """Return the orthogonal matrix (d, d) that `initial_rotation` asks for, drawn with the run's seed."""
+    if experiment.initial_rotation == "none":
+        return None
+    d = experiment.latent_dim
+    random = np.random.default_rng((experiment.seed, 4))
+    if experiment.initial_rotation == "signed_permutation":
+        matrix = np.eye(d)[random.permutation(d)] * random.choice([-1, 1], d)
+    else:
+        # The QR decomposition of a Gaussian matrix, with the signs of R's diagonal, is uniform (Haar).
+        matrix, upper = np.linalg.qr(random.standard_normal((d, d)))
+        matrix = matrix * np.sign(np.diag(upper))
+    return matrix.astype("float32")
+
+
+def _seeds(experiment: Experiment, *, stream: int, count: int = 32) -> list[int]:
+    """Return seeds of the run's independent random streams (initial weights, noise)."""
+    return [int(seed) for seed in np.random.SeedSequence((experiment.seed, stream)).generate_state(count) >> 1]
+
+
+class _Maker:
+    """Makes layers that share width, precision and the study's initialiser, each with a seed of its own."""
+
+    def __init__(self, experiment: Experiment, *, stream: int) -> None:
+        self.width = experiment.width
+        self.policy = "mixed_bfloat16" if experiment.precision == "bfloat16" else "float32"
+        self.seeds = iter(_seeds(experiment, stream=stream))
+
+    def channels(self, full: int) -> int:
+        return max(1, round(full * self.width))
+
+    def __call__(self, layer: Any, *arguments: Any, **options: Any) -> Any:
+        initializer = keras.initializers.RandomNormal(stddev=0.05, seed=next(self.seeds))
+        return layer(*arguments, kernel_initializer=initializer, **{"dtype": self.policy, **options})

@@ -1,0 +1,65 @@
+"""What every chapter begins with: its parameters, checked, and the place of its runs.
+
+Papermill injects unknown names silently and checks no types, so a chapter checks them itself, before any work.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from vaelib.experiment import Experiment, SettingError
+
+_IPYTHON_NAMES = {"In", "Out", "exit", "quit", "get_ipython"}
+
+
+def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the annotated parameters of a notebook, converted to their annotated types.
+
+    Call it with `globals()` in the first cell after the parameters. A parameter is a top-level name with an
+    annotation; any other plain value there was injected under a name that the notebook does not have.
+
+    Raises SettingError that names an unknown parameter, or a parameter whose value is not of its type (numbers
+    may arrive as text).
+    """
+    declared = namespace.get("__annotations__", {})
+    unknown = [
+        name
+        for name, value in namespace.items()
+        if not name.startswith("_")
+        and name not in declared
+        and name not in _IPYTHON_NAMES
+        and (value is None or isinstance(value, bool | int | float | str | list | tuple | dict))
+    ]
+    if unknown:
+        raise SettingError(
+            f"unknown parameter {', '.join(map(repr, unknown))}; this notebook has: {', '.join(declared)}"
+        )
+    values = {}
+    for name, annotation in declared.items():
+        try:
+            values[name] = TypeAdapter(annotation).validate_python(namespace[name])
+        except ValidationError as error:
+            allowed = error.errors()[0]["msg"].removeprefix("Input should be ")
+            raise SettingError(f"{name} = {namespace[name]!r}: allowed is {allowed}") from None
+    return values
+
+
+def settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a chapter's parameters that are settings of an `Experiment` (`profile` among them)."""
+    return {name: value for name, value in values.items() if name in Experiment.model_fields}
+
+
+def runs_root() -> Path:
+    """Return the folder of the runs: `$VAELIB_RUNS`, else `runs` beside the notebooks' folder or here."""
+    if chosen := os.environ.get("VAELIB_RUNS"):
+        return Path(chosen)
+    here = Path.cwd()
+    return (here.parent if here.name == "notebooks" else here) / "runs"
+
+
+def is_static() -> bool:
+    """Tell whether this notebook is being made into a page, where no kernel will answer a slider."""
+    return os.environ.get("VAELIB_STATIC") == "1"

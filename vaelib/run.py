@@ -1,0 +1,199 @@
+"""What a training left on disk, finished or not, and encoding and decoding with it.
+
+A run's folder holds a manifest, which alone says what is valid: the last finished epoch, the history, and the name
+and SHA-256 of every file. Files of an epoch get names of their own and the manifest is replaced last, so a crash at
+any moment leaves the state of the epoch before, whole.
+"""
+
+import io
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit
+
+from vaelib import store
+from vaelib.experiment import Experiment, SettingError
+
+if TYPE_CHECKING:
+    from vaelib.model import VAE
+
+MANIFEST = "manifest.json"
+_BATCH = 256  # images a call in encoding and decoding; bounds the memory
+
+
+class Run:
+    """A training's folder. `train` returns one; `Run(path)` opens one, and raises DamagedError if it is damaged.
+
+    Opening verifies the checksum of every file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.manifest = store.read_json(self.path / MANIFEST)
+        for name, checksum in self.manifest["files"].items():
+            store.read(self.path / name, checksum)
+        try:
+            self.experiment = Experiment.from_json(self.read("experiment.json"))
+        except SettingError as error:
+            raise store.DamagedError(f"{self.path / 'experiment.json'}: {error}") from error
+        self._model: tuple[int, VAE] | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, epochs={self.epochs}, complete={self.complete})"
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all epochs are done."""
+        return bool(self.manifest["complete"])
+
+    @property
+    def epochs(self) -> int:
+        """The number of finished epochs."""
+        return int(self.manifest["epoch"])
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """Return each quantity by name, (epochs,): loss, cross_entropy, kl, penalty, and the same with val_."""
+        rows = self.manifest["history"]
+        return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch (from 1; 0 before the first) with the lowest validation loss."""
+        return best_epoch(self.manifest["history"])
+
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """The epochs whose weights are kept besides best and last, as far as they are finished."""
+        return tuple(epoch for epoch in self.experiment.snapshots if epoch <= self.epochs)
+
+    @cached_property
+    def embeddings(self) -> np.ndarray:
+        """The training set's means μ before the first and after every epoch, (epochs + 1, n, d) float32."""
+        files = [embedding_file(epoch) for epoch in range(self.epochs + 1)]
+        return np.stack([np.load(io.BytesIO(self.read(name))) for name in files])
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Backend, versions, git commit, hardware, wall time in seconds and images per second."""
+        return dict(self.manifest["provenance"])
+
+    def encode(self, images: np.ndarray, epoch: int | str = "best") -> np.ndarray:
+        """Return the means μ (n, d) float32 of images (n, h, w), uint8 or float in [0, 1].
+
+        epoch: "best", "last" or one of `snapshots`. Raises ValueError for images of another shape, type or range
+        and for an epoch whose weights are not kept.
+        """
+        images = self._checked(images)
+        return encode_all(self.model(epoch), images)
+
+    def decode(self, latents: np.ndarray, epoch: int | str = "best") -> np.ndarray:
+        """Return the images (n, h, w) float32 in [0, 1] of latents (n, d).
+
+        Raises ValueError for latents of another shape and for an epoch whose weights are not kept.
+        """
+        latents = np.asarray(latents, "float32")
+        d = self.experiment.latent_dim
+        if latents.ndim != 2 or latents.shape[1] != d:
+            raise ValueError(f"latents has shape {latents.shape}: allowed is (n, {d})")
+        return decode_all(self.model(epoch), latents)
+
+    def reconstruct(self, images: np.ndarray, epoch: int | str = "best") -> np.ndarray:
+        """Return `decode(encode(images))`, without noise: (n, h, w) float32 in [0, 1]."""
+        return self.decode(self.encode(images, epoch), epoch)
+
+    def model(self, epoch: int | str = "best") -> "VAE":
+        """Return the model with the weights of an epoch, in float32 whatever the training's precision was."""
+        number = self._number(epoch)
+        if self._model is None:
+            from vaelib.model import VAE
+
+            self._model = (-1, VAE(self.experiment.replace(precision="float32")))
+        held, model = self._model
+        if held != number:
+            set_weights(model, store.unpack(self.read(weights_file(number))))
+            self._model = (number, model)
+        return model
+
+    def _number(self, epoch: int | str) -> int:
+        named = {"best": self.best_epoch, "last": self.epochs}
+        number = named.get(epoch, epoch) if isinstance(epoch, str) else int(epoch)
+        if not isinstance(number, int) or weights_file(number) not in self.manifest["files"]:
+            kept = sorted({*self.snapshots, self.best_epoch, self.epochs})
+            raise ValueError(f"epoch = {epoch!r}: allowed are 'best', 'last' and {kept}")
+        return number
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
+        s = self.experiment.image_size
+        if images.ndim != 3 or images.shape[1:] != (s, s):
+            raise ValueError(f"images has shape {images.shape}: allowed is (n, {s}, {s})")
+        if images.dtype == np.uint8:
+            return images
+        if not np.issubdtype(images.dtype, np.floating):
+            raise ValueError(f"images has type {images.dtype}: allowed are uint8 and floats in [0, 1]")
+        if images.size and not (images.min() >= 0 and images.max() <= 1):
+            raise ValueError(f"images reaches from {images.min()} to {images.max()}: allowed is [0, 1]")
+        return images.astype("float32")
+
+    def read(self, name: str) -> bytes:
+        """Return the content of one of the folder's files. Raises DamagedError if it is missing or changed."""
+        return store.read(self.path / name, self.manifest["files"].get(name, ""))
+
+
+def best_epoch(history: list[dict[str, float]]) -> int:
+    """Return the epoch (from 1) with the lowest val_loss, the first of equals; 0 for an empty history."""
+    return min(range(len(history)), key=lambda index: history[index]["val_loss"]) + 1 if history else 0
+
+
+def weights_file(epoch: int) -> str:
+    """Return the name of the file with an epoch's weights."""
+    return f"weights-{epoch:04d}.npz"
+
+
+def embedding_file(epoch: int) -> str:
+    """Return the name of the file with an epoch's embedding of the training set."""
+    return f"embedding-{epoch:04d}.npy"
+
+
+def get_weights(model: "VAE") -> dict[str, np.ndarray]:
+    """Return the model's weights by position and path."""
+    return {f"{i:03d}-{w.path.replace('/', '.')}": np.asarray(w) for i, w in enumerate(model.weights)}
+
+
+def set_weights(model: "VAE", arrays: dict[str, np.ndarray]) -> None:
+    """Set what `get_weights` returned. Raises DamagedError when they are of another model."""
+    if [w.shape for w in model.weights] != [array.shape for array in arrays.values()]:
+        raise store.DamagedError("the stored weights are those of another model")
+    for weight, array in zip(model.weights, arrays.values(), strict=True):
+        weight.assign(array)
+
+
+def encode_all(model: "VAE", images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return the means μ (n, d) float32 of images (all, or those of `rows`), uint8 or float in [0, 1]."""
+    rows = np.arange(len(images)) if rows is None else rows
+    means = np.empty((len(rows), model.experiment.latent_dim), "float32")
+    for part in _parts(len(rows)):
+        batch = images[rows[part]]
+        if batch.dtype == np.uint8:
+            batch = batch.astype("float32") / 255
+        # Called directly: `predict` would compile anew for every size of a last batch.
+        outputs = model.encoder(batch[..., None], training=False)
+        means[part] = np.asarray(outputs[0] if isinstance(outputs, list | tuple) else outputs)
+    return means
+
+
+def decode_all(model: "VAE", latents: np.ndarray) -> np.ndarray:
+    """Return the images (n, h, w) float32 in [0, 1] of latents (n, d)."""
+    s = model.experiment.image_size
+    images = np.empty((len(latents), s, s), "float32")
+    for part in _parts(len(latents)):
+        images[part] = expit(np.asarray(model.decoder(latents[part], training=False))[..., 0])
+    return images
+
+
+def _parts(n: int) -> list[slice]:
+    return [slice(start, min(start + _BATCH, n)) for start in range(0, n, _BATCH)]
