@@ -84,16 +84,16 @@ class LossSettings(_Settings):
 class TrainingSettings(_Settings):
     """The settings of the optimisation."""
 
-    epochs: int = Field(8, ge=1, le=10_000, description="passes over the training set")
+    epochs: int = Field(6, ge=1, le=10_000, description="passes over the training set")
     batch_size: int = Field(32, ge=1, le=65_536, description="images a step")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
-    learning_rate: float = Field(2e-3, gt=0, le=10, description="step size (at the start of the schedule)")
+    learning_rate: float = Field(3e-3, gt=0, le=10, description="step size (at the start of the schedule)")
     schedule: Literal["constant", "cosine"] = Field(
         "cosine", description="cosine: falls to zero over all steps of the run"
     )
     shuffle: bool = Field(True, description="a new order every epoch; the study had none")
     snapshots: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field(
-        tuple(range(9)),
+        tuple(range(7)),
         description="epochs whose weights are kept besides best and last; 0 is before training",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of weights, noise and order")

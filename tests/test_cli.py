@@ -1,0 +1,146 @@
+"""The commands, as typed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vaelib import cli
+from vaelib.experiment import DataSettings, Experiment
+
+HEAVY = ("keras", "tensorflow", "jax", "matplotlib", "plotly", "scipy", "sklearn", "papermill", "nbformat")
+
+
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Return the exit status, stdout and stderr of `vaelib WORDS`."""
+    monkeypatch.setattr(sys, "argv", ["vaelib", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    status = ended.value.code
+    return (status if isinstance(status, int) else 0, out, err)
+
+
+@pytest.mark.parametrize("words", ["--help", "train --help", "dataset --help", "book --help"])
+def test_help_loads_nothing_heavy(words: str) -> None:
+    program = f"""
+import sys
+sys.argv = ["vaelib", *{words.split()!r}]
+from vaelib import cli
+try:
+    cli.main()
+except SystemExit as ended:
+    assert not ended.code
+print("HEAVY:", *sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY:"
+    assert "Usage: vaelib" in done.stdout
+
+
+def test_the_commands_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = call(monkeypatch, capsys, "--help")
+    assert status == 0
+    assert [word for word in ("dataset", "train", "book") if re.search(rf"^\s+{word}\s+\S", out, re.MULTILINE)] == [
+        "dataset",
+        "train",
+        "book",
+    ]
+
+
+@pytest.mark.parametrize(("command", "model"), [("train", Experiment), ("dataset", DataSettings)])
+def test_every_setting_is_an_option_with_its_description(
+    command: str,
+    model: type[DataSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = call(monkeypatch, capsys, command, "--help")
+    words = " ".join(out.split())
+    for name, field in model.model_fields.items():
+        assert f"--{name} " in words
+        if name != "profile":
+            assert str(field.description) in words
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("train --gamma -1", "gamma = -1.0: allowed is greater than or equal to 0"),
+        ("train --image-size 33", "image_size = 33: allowed is multiple of 8"),
+        ("train --profile papre", "profile = 'papre': allowed are smoke, book, paper"),
+        ("train --snapshots one", "snapshots = 'one'"),
+        ("dataset --n-images 3", "n_images = 3: allowed is greater than or equal to 20"),
+        ("dataset --points no/such.csv", "no/such.csv"),
+        ("book --profile papre", "profile = 'papre': allowed are smoke, book, paper"),
+        ("book -p gama 1", "no chapter has a parameter 'gama'. Did you mean 'gamma'?"),
+        ("book -p gamma -1", "gamma = -1.0: allowed is greater than or equal to 0"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    words: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = call(monkeypatch, capsys, *words.split())
+    assert status == 2
+    assert err.startswith("vaelib: ") and err.count("\n") == 1
+    assert named in err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("train --gama 1", "--gama"),
+        ("train --gamma much", "--gamma"),
+        ("train --precision half", "'half' is not one of 'float32', 'bfloat16'"),
+        ("book --jobs 0", "--jobs"),
+        ("book -p gamma", "-p needs a name and a value"),
+        ("sing", "No such command"),
+    ],
+)
+def test_a_word_that_no_command_knows_is_named(
+    words: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = call(monkeypatch, capsys, *words.split())
+    assert status == 2
+    assert named in err
+    assert "Traceback" not in err
+
+
+def test_an_unwritable_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    status, _, err = call(monkeypatch, capsys, "train", "--profile", "smoke", "--root", str(tmp_path / "file" / "runs"))
+    assert status == 2
+    assert err.startswith("vaelib: cannot write ") and str(tmp_path / "file" / "runs") in err
+
+
+def test_dataset_tells_its_counts_and_exports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "images"
+    words = ["dataset", "--profile", "smoke", "--n_images", "100", "--export", str(folder)]
+    monkeypatch.setattr(sys, "argv", ["vaelib", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    out = capsys.readouterr().out
+    assert "100 images of 32×32 pixels, region full" in out
+    assert "training 90, validation 10" in out
+    assert len(list(folder.rglob("*.png"))) == 100
+    assert len(list(folder.rglob("*.csv"))) == 1
+
+
+def test_train_makes_a_run_and_tells_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"train --profile smoke --n-images 40 --epochs 1 --no-shuffle --root {tmp_path}".split()
+    status, out, _ = call(monkeypatch, capsys, *words)
+    assert status == 0
+    (folder,) = [Path(line) for line in out.splitlines() if line.startswith(str(tmp_path))]
+    assert folder.is_dir()
+    experiment = Experiment.from_json((folder / "experiment.json").read_text())
+    assert (experiment.n_images, experiment.epochs, experiment.shuffle) == (40, 1, False)
+    assert "best epoch: 1 of 1" in out and re.search(r"^val_loss\s+\d", out, re.MULTILINE)

@@ -1,0 +1,151 @@
+"""The build: papermill executes the chapters into a staging tree, and Jupyter Book makes pages of it.
+
+    notebooks/, book/  →  <output>/source (executed chapters, pages, vendored parts)  →  <output>/html
+
+Everything made lies in the output folder; the tree itself stays as it was.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vaelib import store, vendor
+from vaelib.chapters import Chapter, Executor, check
+from vaelib.experiment import SettingError
+from vaelib.vendor import BuildError
+
+__all__ = ["BuildError", "build", "find_root", "timing_table"]
+
+_MARKER = ".vaelib-book"  # tells that a folder was made here, so that things in it may be removed
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the folder of the book, at or above `start` (default: here). Raises BuildError without one."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise BuildError(f"no book in {here}: run this in the project's folder, where _toc.yml is")
+
+
+def build(
+    root: Path,
+    output: Path | None = None,
+    *,
+    profile: str = "book",
+    parameters: Mapping[str, Any] | None = None,
+    chapters: Sequence[str] = (),
+    reuse: bool = False,
+    jobs: int | None = None,
+) -> Path:
+    """Build the book of the tree `root` and return the folder of its pages, `<output>/html`.
+
+    `parameters` go to every chapter that declares them. With `chapters` ("03" or "03_training") only these
+    are executed and the others are taken from the last build. `reuse` keeps finished runs, and the chapters
+    whose notebook, parameters and library are unchanged. `jobs` chapters run at once, by default one a core.
+
+    Raises SettingError for an unknown profile, parameter or chapter and for a value that is not allowed,
+    before anything is executed or removed; BuildError when a chapter or the pages fail; StoreError when
+    `output` cannot be written.
+    """
+    root = root.resolve()
+    output = (output or root / "_build").resolve()
+    source = output / "source"
+    known = check(root / "notebooks", profile, parameters or {})
+    chosen = _choose(known, chapters)
+    executor = Executor(output, source / "notebooks", jobs=max(1, jobs or os.cpu_count() or 1))
+    missing = [chapter.name for chapter in known if chapter not in chosen and not executor.stamp_of(chapter)]
+    if missing:
+        raise BuildError(f"{', '.join(missing)}: not executed in {output} yet, so build without --chapter first")
+    _claim(output)
+
+    begun = time.perf_counter()
+    seconds: dict[str, float] = {}
+    if not reuse:
+        shutil.rmtree(output / "runs", ignore_errors=True)
+    kept = [chapter for chapter in chosen if reuse and executor.stamp_of(chapter) == chapter.stamp()]
+    for chapter in kept:
+        print(f"{chapter.name}: kept, as its sources and parameters are unchanged", flush=True)
+    _stage(root, source, keep_chapters=reuse or len(chosen) < len(known))
+    vendor.collect(root / "book", output / "npm", source / "assets" / "vendor")
+    seconds["staging"] = time.perf_counter() - begun
+    seconds |= executor.execute([chapter for chapter in chosen if chapter not in kept])
+    before_pages = time.perf_counter()
+    html = _pages(source, output)
+    seconds["jupyter-book"] = time.perf_counter() - before_pages
+    seconds["total"] = time.perf_counter() - begun
+    store.write(output / "timings.json", (json.dumps(seconds, indent=1) + "\n").encode())
+    print(timing_table(seconds), flush=True)
+    return html
+
+
+def timing_table(seconds: Mapping[str, float]) -> str:
+    """Return where the time went, a line for each part; chapters ran side by side, so they add up to more."""
+    return "\n".join(f"{name:<16}{value:8.1f} s" for name, value in seconds.items())
+
+
+def _choose(known: Sequence[Chapter], names: Iterable[str]) -> list[Chapter]:
+    chosen: list[Chapter] = []
+    for name in names:
+        found = [chapter for chapter in known if name in (chapter.name, chapter.number)]
+        if not found:
+            allowed = ", ".join(chapter.name for chapter in known)
+            raise SettingError(f"chapter = {name!r}: allowed are {allowed}, or their numbers")
+        chosen += [chapter for chapter in found if chapter not in chosen]
+    return chosen or list(known)
+
+
+def _claim(output: Path) -> None:
+    """Make and mark the output folder. Raises BuildError for a folder with other things in it."""
+    marker = output / _MARKER
+    if output.is_dir() and any(output.iterdir()) and not marker.exists():
+        raise BuildError(f"{output} is not empty and no earlier build made it: name another folder")
+    store.write(marker, b"Made by `vaelib book`, which may remove everything here.\n")
+
+
+def _stage(root: Path, source: Path, *, keep_chapters: bool) -> None:
+    """Copy everything but the chapters, which papermill brings."""
+    if source.is_dir():
+        for old in source.iterdir():
+            if old.name != "notebooks" or not keep_chapters:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+    (source / "notebooks").mkdir(parents=True, exist_ok=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copyfile(root / name, source / name)
+    unwanted = shutil.ignore_patterns("node_modules", "package*.json", ".*")
+    shutil.copytree(root / "book", source / "book", ignore=unwanted)
+
+
+def _pages(source: Path, output: Path) -> Path:
+    """Make the pages; any warning is an error. The last build's pages stay until the new ones are whole."""
+    media = source / "notebooks" / "media"
+    if media.is_dir():
+        # Sphinx copies only the files it knows of; this keeps those that a chapter's own HTML names.
+        shutil.copytree(media, source / "assets" / "notebooks" / "media", dirs_exist_ok=True)
+    log = output / "logs" / "jupyter-book.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts")) or "jupyter-book"
+    command = [program, "build", str(source), "--path-output", str(output / "sphinx")]
+    with open(log, "wb") as stream:
+        result = subprocess.run(
+            [*command, "--all", "-W", "-n", "--keep-going"],
+            env={**os.environ, "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    if result.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        told = [line for line in lines if re.search(r": (WARNING|ERROR|CRITICAL): ", line)] or lines[-15:]
+        raise BuildError("Jupyter Book failed:\n" + "\n".join([*told[:30], f"Its log: {log}"]))
+    html = output / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    os.replace(output / "sphinx" / "_build" / "html", html)
+    return html

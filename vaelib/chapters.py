@@ -1,0 +1,229 @@
+"""The chapters of the book: their parameters, checked beforehand, and their execution by papermill.
+
+Each chapter runs in a process of its own, several at once; one that fails stops the others.
+"""
+
+import dataclasses
+import difflib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from tqdm import tqdm
+
+from vaelib import notebook, store
+from vaelib.experiment import PROFILES, Experiment, SettingError
+from vaelib.vendor import BuildError
+
+# Those that train most begin first, so that none of them is left alone at the end.
+_LONGEST_FIRST = ("05", "04", "03", "02", "01")
+_GRACE = 10.0  # seconds between asking a chapter to stop and making it
+
+
+@dataclasses.dataclass(frozen=True)
+class Chapter:
+    """A notebook and what to inject into it."""
+
+    path: Path
+    injected: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The notebook's name without its ending, such as "03_training"."""
+        return self.path.stem
+
+    @property
+    def number(self) -> str:
+        """What stands before the name's first underscore, such as "03"."""
+        return self.name.split("_")[0]
+
+    def stamp(self) -> str:
+        """Return the digest of what determines the execution: the notebook, its parameters, the library."""
+        library = sorted(file for file in Path(__file__).parent.iterdir() if file.is_file())
+        digests = [store.digest(file.read_bytes()) for file in [self.path, *library]]
+        return store.digest(json.dumps([digests, self.injected], sort_keys=True, default=str).encode())
+
+
+def check(folder: Path, profile: str, parameters: Mapping[str, Any]) -> list[Chapter]:
+    """Return the chapters in `folder`, each with those of the parameters that it declares.
+
+    A chapter's own check of its parameters runs here, so that a mistake ends the build before it begins.
+    Raises SettingError for an unknown profile or parameter and for a value that is not allowed; BuildError
+    when there are no chapters, or one has no cell tagged `parameters`.
+    """
+    if profile not in PROFILES:
+        raise SettingError(f"profile = {profile!r}: allowed are {', '.join(PROFILES)}")
+    defaults = {path: _defaults(path) for path in sorted(folder.glob("*.ipynb"))}
+    if not defaults:
+        raise BuildError(f"no chapters in {folder}")
+    declared = sorted({name for namespace in defaults.values() for name in namespace["__annotations__"]})
+    for name in parameters:
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise SettingError(f"no chapter has a parameter {name!r}.{hint} They have: {', '.join(declared)}")
+    values = {"profile": profile, **{k: None if v == "None" else v for k, v in parameters.items()}}
+    chapters = []
+    for path, namespace in defaults.items():
+        own = {name: value for name, value in values.items() if name in namespace["__annotations__"]}
+        checked = notebook.parameters({**namespace, **own})
+        Experiment.from_profile(**notebook.settings(checked))
+        changed = {name: checked[name] for name in own if checked[name] != namespace[name]}
+        chapters.append(Chapter(path, changed))
+    return chapters
+
+
+def _defaults(path: Path) -> dict[str, Any]:
+    """Return the namespace that a chapter's parameters cell makes."""
+    cells = nbformat.read(path, as_version=4).cells
+    sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(sources) != 1:
+        raise BuildError(f"{path.name} has {len(sources)} cells tagged `parameters`; it needs one")
+    namespace: dict[str, Any] = {"__annotations__": {}}
+    exec(sources[0], namespace)
+    return namespace
+
+
+class Executor:
+    """Executes chapters into the folder `notebooks`; logs, runs and stamps lie in `output`."""
+
+    def __init__(self, output: Path, notebooks: Path, *, jobs: int) -> None:
+        self.output = output
+        self.notebooks = notebooks
+        self.jobs = jobs
+        self._stopping = False
+        self._guard = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def stamp_of(self, chapter: Chapter) -> str | None:
+        """Return the stamp of the chapter's last complete execution, None when there is none to use."""
+        complete = self._stamp_file(chapter).exists() and self._executed(chapter).exists()
+        return self._stamp_file(chapter).read_text() if complete else None
+
+    def execute(self, chapters: Sequence[Chapter]) -> dict[str, float]:
+        """Return the seconds that each chapter took.
+
+        Raises BuildError for the first that fails, or when the user interrupts; the others are stopped.
+        """
+        for chapter in chapters:
+            self._stamp_file(chapter).unlink(missing_ok=True)
+        seconds: dict[str, float] = {}
+        with (
+            ThreadPoolExecutor(self.jobs) as pool,
+            tqdm(total=len(chapters), unit="chapter", disable=None) as bar,
+        ):
+            left = {pool.submit(self._execute_one, chapter): chapter for chapter in sorted(chapters, key=_rank)}
+            try:
+                while left:
+                    for future in wait(left, return_when=FIRST_COMPLETED).done:
+                        name = left.pop(future).name
+                        seconds[name] = future.result()
+                        bar.update()
+                        tqdm.write(f"{name}: executed in {seconds[name]:.0f} s", file=sys.stdout)
+            except KeyboardInterrupt:
+                self._stop(left)
+                raise BuildError("interrupted; `vaelib book --reuse` goes on from here") from None
+            except BaseException:
+                self._stop(left)
+                raise
+        return seconds
+
+    def _execute_one(self, chapter: Chapter) -> float:
+        begun = time.perf_counter()
+        stamp = chapter.stamp()  # of the sources as they are now, whatever is edited meanwhile
+        executed, log = self._executed(chapter), self.output / "logs" / f"{chapter.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        executed.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "papermill", str(chapter.path), str(executed)]
+        command += ["--cwd", str(self.notebooks), "--kernel", "python3"]
+        command += ["--parameters_yaml", json.dumps(chapter.injected)]
+        with tempfile.TemporaryDirectory(prefix="vaelib-book-") as private, open(log, "wb") as stream:
+            with self._guard:
+                if self._stopping:
+                    raise BuildError(f"{chapter.name} was not begun")
+                process = subprocess.Popen(
+                    command,
+                    env=self._environment(private),
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C is to reach this process alone, which then stops the chapters in order.
+                    start_new_session=True,
+                )
+                self._running.add(process)
+            status = process.wait()
+            with self._guard:
+                self._running.discard(process)
+        # Only the exit status tells: a notebook's metadata may say "completed" after a time-out.
+        if status:
+            told = _failure(chapter, executed, log)
+            raise BuildError(f"{told}\nFinished runs are kept: `vaelib book --reuse` goes on from here.")
+        store.write(self._stamp_file(chapter), stamp.encode())
+        return time.perf_counter() - begun
+
+    def _environment(self, private: str) -> dict[str, str]:
+        """Return an environment in which nothing of the user's can swap the kernel or change the pages."""
+        environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND")}
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        return environment | {
+            "IPYTHONDIR": f"{private}/ipython",
+            "JUPYTER_CONFIG_DIR": f"{private}/config",
+            "JUPYTER_DATA_DIR": f"{private}/data",
+            "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "VAELIB_RUNS": str(self.output / "runs"),
+            "VAELIB_STATIC": "1",
+        }
+
+    def _stop(self, left: Mapping[Future[float], Chapter]) -> None:
+        """Stop what runs and what waits. Papermill shuts its kernel down when it is asked to stop."""
+        for future in left:
+            future.cancel()
+        with self._guard:
+            self._stopping = True
+            running = list(self._running)
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()  # its kernel notices that its parent died
+
+    def _executed(self, chapter: Chapter) -> Path:
+        return self.notebooks / chapter.path.name
+
+    def _stamp_file(self, chapter: Chapter) -> Path:
+        return self.output / "executed" / f"{chapter.name}.sha256"
+
+
+def _rank(chapter: Chapter) -> int:
+    known = chapter.number in _LONGEST_FIRST
+    return _LONGEST_FIRST.index(chapter.number) if known else len(_LONGEST_FIRST)
+
+
+def _failure(chapter: Chapter, executed: Path, log: Path) -> str:
+    """Return what is known of a failed chapter: its cell and the cell's first lines, the error, the files."""
+    where = f"Its log: {log}"
+    if executed.exists():
+        where = f"The notebook as far as it came: {executed}\n{where}"
+        added = {"injected-parameters", "papermill-error-cell-tag"}
+        cells = nbformat.read(executed, as_version=4).cells
+        own = [cell for cell in cells if not added & set(cell.metadata.get("tags", []))]
+        for number, cell in enumerate(own, start=1):
+            for error in (output for output in cell.get("outputs", []) if output.output_type == "error"):
+                lines = "\n".join(f"    {line}" for line in cell.source.splitlines()[:5])
+                message = f"{error.ename}: {error.evalue}"
+                return f"{chapter.name} failed in cell {number}:\n{lines}\n{message}\n{where}"
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+    return f"{chapter.name} failed outside its cells:\n{tail}\n{where}"

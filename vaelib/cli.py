@@ -1,0 +1,189 @@
+"""The commands: `vaelib dataset`, `vaelib train`, `vaelib book`.
+
+A user's mistake ends in one line and exit status 2. Nothing heavy is imported before a command needs it.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Optional, get_origin
+
+import typer
+from pydantic import BaseModel
+from typer.core import TyperCommand
+
+from vaelib.experiment import PROFILES, DataSettings, Experiment, SettingError
+from vaelib.store import DamagedError, StoreError
+from vaelib.vendor import BuildError
+
+app = typer.Typer(
+    name="vaelib",
+    help="A reproducible study of zero-shot learning and disentanglement in variational autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    # Settings are named as in Python; --batch-size is understood as --batch_size.
+    context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
+)
+
+Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values that the options override")]
+
+
+def main() -> None:
+    """Run the command line. What the user can mend is told in one line on stderr, with exit status 2."""
+    try:
+        app()
+    except (SettingError, StoreError, DamagedError) as error:
+        _end(error, 2)
+    except BuildError as error:
+        _end(error, 1)
+
+
+def _end(error: Exception, status: int) -> NoReturn:
+    print(f"vaelib: {error}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _with_settings(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for every setting of `model`; the command gets them as keywords.
+
+    An option that is not used arrives as None, which keeps the profile's value.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter
+            for parameter in inspect.signature(command).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        settings = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[
+                    _option_type(field.annotation), typer.Option(*_flags(name, field), help=_help(field))
+                ],
+            )
+            for name, field in model.model_fields.items()
+            if name != "profile"
+        ]
+        command.__signature__ = inspect.Signature([*own, *settings])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *settings]}
+        return command
+
+    return decorate
+
+
+def _option_type(annotation: Any) -> Any:
+    """Return the type of the option: ranges and sequences are left to the settings' own validation."""
+    if get_origin(annotation) is Literal or annotation in (bool, int, float):
+        return Optional[annotation]  # noqa: UP045 - typer is given an object, not source text
+    return Optional[str]  # noqa: UP045
+
+
+def _flags(name: str, field: Any) -> list[str]:
+    return [f"--{name}/--no_{name}" if field.annotation is bool else f"--{name}"]
+
+
+def _help(field: Any) -> str:
+    default = field.default
+    shown = f"{default[0]} to {default[-1]}" if isinstance(default, tuple) else default
+    return f"{field.description} [book: {shown}]"
+
+
+@app.command()
+@_with_settings(DataSettings)
+def dataset(
+    profile: Profile = "book",
+    export: Annotated[
+        Path | None, typer.Option(help="write the images as PNG files, and a CSV of their (a, b), here")
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="draw the points of this CSV file, with columns a and b, instead")
+    ] = None,
+    **settings: Any,
+) -> None:
+    """Build the data set, or take it from the cache, and tell what is in it."""
+    experiment = Experiment.from_profile(profile, **settings)
+    from vaelib import dataset as data
+
+    images = data.build(experiment.data, parameters=data.read_points(points) if points else None)
+    size = experiment.image_size
+    print(f"{len(images.images)} images of {size}×{size} pixels, region {experiment.region}")
+    print(f"training {len(images.train)}, validation {len(images.validation)}, in the hole {len(images.hole)}")
+    if export:
+        print(f"written to {data.export(images, export)}")
+
+
+@app.command()
+@_with_settings(Experiment)
+def train(
+    profile: Profile = "book",
+    root: Annotated[Path, typer.Option(help="the folder of all runs")] = Path("runs"),
+    **settings: Any,
+) -> None:
+    """Train a model, or go on where an earlier training stopped, and tell where its run lies."""
+    experiment = Experiment.from_profile(profile, **settings)
+    from vaelib import training
+
+    try:
+        run = training.train(experiment, root=root)
+    except training.TrainingError as error:
+        _end(error, 1)
+    best = {name: values[run.best_epoch - 1] for name, values in run.history.items()}
+    print(run.path)
+    print(f"best epoch: {run.best_epoch} of {experiment.epochs}")
+    print("\n".join(f"{name:<20}{value:10.5f}" for name, value in best.items()))
+
+
+class _PairsCommand(TyperCommand):
+    """Understands papermill's `-p NAME VALUE`: typer has no repeated option of two words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        words = iter(args)
+        for word in words:
+            joined.append(word)
+            if word in ("-p", "--parameter"):
+                pair = [part for part in (next(words, None), next(words, None)) if part is not None]
+                if len(pair) < 2 or pair[0].startswith("-"):
+                    raise typer.BadParameter(f"{word} needs a name and a value, as in {word} gamma 0.01")
+                joined.append("=".join(pair))
+        return super().parse_args(ctx, joined)
+
+
+@app.command(cls=_PairsCommand)
+def book(
+    profile: Profile = "book",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME VALUE", help="goes to every chapter that has this parameter"),
+    ] = None,
+    chapter: Annotated[
+        list[str] | None,
+        typer.Option(help="execute only this one, such as 03, and keep the others' last results"),
+    ] = None,
+    reuse: Annotated[bool, typer.Option("--reuse", help="keep finished runs and unchanged chapters")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="chapters at once  [default: one a core]"),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="the folder for all that is made")] = Path("_build"),
+) -> None:
+    """Execute the chapters, from fresh runs, and make the pages of them."""
+    from vaelib import book as building
+
+    root = building.find_root()
+    html = building.build(
+        root,
+        root / output,
+        profile=profile,
+        parameters=dict(pair.split("=", 1) for pair in parameter or ()),
+        chapters=chapter or (),
+        reuse=reuse,
+        jobs=jobs,
+    )
+    print(f"The book: {html / 'index.html'}")

@@ -1,0 +1,172 @@
+"""The one look of all figures, and the ways they come into a page: image grids, Plotly, videos, notes."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vaelib import notebook
+from vaelib.experiment import PARAMETER_RANGE, Experiment
+from vaelib.run import Run
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+)  # fmt: skip
+"""Okabe and Ito's colours, which the colour-blind can tell apart."""
+
+TRANSECT_COLORS = {"P1": BLUE, "P2": GREEN, "P3": VERMILION}
+COLORMAPS = {"a": "viridis", "b": "plasma", "error": "cividis"}
+PLOTLY_SCRIPT = "../vendor/plotly.min.js"  # beside the chapters' folder in the built book
+
+_plotly_loaded = False
+
+
+def style() -> None:
+    """Give matplotlib the book's look, and notebooks sharp pictures. Call it once at a notebook's start."""
+    plt.style.use(Path(__file__).with_name("book.mplstyle"))
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
+    except (ImportError, AttributeError):
+        pass  # outside a notebook there is nothing to sharpen
+
+
+def image_rows(
+    rows: Sequence[np.ndarray], labels: Sequence[str] = (), *, boxed: np.ndarray | None = None, size: float = 0.75
+) -> Figure:
+    """Draw rows of images under one another, column by column comparable.
+
+    rows: each (n, h, w), uint8 or float in [0, 1]. labels: one per row. boxed: (n,) bool, the columns that get a
+    frame. size: inches of one image.
+    """
+    n = len(rows[0])
+    figure, axes = plt.subplots(
+        len(rows), n, figsize=(size * n + 0.6, size * len(rows)), squeeze=False, layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)  # type: ignore[union-attr,call-arg]
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            show_image(axes[i, j], image)
+            if boxed is not None and boxed[j]:
+                for spine in axes[i, j].spines.values():
+                    spine.set(visible=True, color=VERMILION, linewidth=2.5)
+        if labels:
+            axes[i, 0].set_ylabel(labels[i], rotation=0, ha="right", va="center")
+    return figure
+
+
+def show_image(axis: Axes, image: np.ndarray) -> None:
+    """Show one image (h, w), uint8 or float in [0, 1], on a fixed grey scale, without ticks."""
+    axis.imshow(image, vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
+def parameter_axes(axis: Axes) -> Axes:
+    """Give an axis the parameter space: a to the right, b downward, as in the study's montage."""
+    axis.set(xlabel="$a$ (radius)", ylabel="$b$ (petal amplitude)")
+    axis.set(xlim=_padded("a"), ylim=_padded("b")[::-1], aspect="equal")
+    return axis
+
+
+def hole(axis: Axes, experiment: Experiment, **options: Any) -> None:
+    """Outline the hole in an axis of the parameter space."""
+    settings = {"fill": False, "edgecolor": BLACK, "linewidth": 1.5, "linestyle": "--", **options}
+    centre = (experiment.hole_a, experiment.hole_b)
+    axis.add_patch(plt.Circle(centre, experiment.hole_radius, **settings))
+
+
+def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
+    """Return a Plotly figure for display: live it is the figure itself, in a page it is HTML that needs no network.
+
+    alt: what the figure shows, for those who cannot see it. height: pixels.
+    """
+    global _plotly_loaded
+    figure.update_layout(
+        template="plotly_white", height=height, margin={"l": 10, "r": 10, "t": 30, "b": 10}, font={"size": 13}
+    )
+    if not notebook.is_static():
+        return figure
+    from IPython.display import HTML
+
+    script = False if _plotly_loaded else PLOTLY_SCRIPT
+    _plotly_loaded = True
+    body = figure.to_html(
+        full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False,
+        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]},
+    )  # fmt: skip
+    return HTML(f'<div class="living-figure" role="img" aria-label="{html.escape(alt)}">{body}</div>')
+
+
+def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[str, Any]:
+    """Return a Plotly slider over a figure's frames, which works in a page without a kernel.
+
+    names: the frames' names, which are also the steps' labels. prefix: stands before the current one. active: the
+    step shown first.
+    """
+    how = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    steps = [{"label": name, "method": "animate", "args": [[name], how]} for name in names]
+    return {"steps": steps, "active": active, "currentvalue": {"prefix": prefix}, "pad": {"t": 40}}
+
+
+def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:
+    """Return a video for display, with controls, looping and muted; its poster is the PNG of the same name."""
+    from IPython.display import HTML
+
+    source = Path(path)
+    poster = source.with_suffix(".png")
+    return HTML(
+        f'<video class="living-figure" controls loop muted playsinline preload="metadata" width="{width}" '
+        f'style="max-width:100%" poster="{poster}" src="{source}" aria-label="{html.escape(alt)}"></video>'
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "") -> Any:
+    """Return a table for display; cells are text, the first column names the row."""
+    from IPython.display import HTML
+
+    top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(row[0])}</th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    note = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return HTML(f'<table class="table">{note}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def provenance_note(*runs: Run) -> Any:
+    """Return the note that closes every chapter: profile, runs, versions, hardware and commit."""
+    from IPython.display import HTML
+
+    from vaelib import provenance
+
+    versions = ", ".join(f"{name} {number}" for name, number in provenance.versions().items())
+    machine = provenance.hardware()
+    lines = [f"Made on {machine['cores']} cores of {machine['processor']} with {versions}."]
+    if commit := provenance.git_commit():
+        lines.append(f"Commit <code>{commit[:12]}{'+' if commit.endswith('+') else ''}</code>.")
+    for run in runs:
+        origin = run.provenance
+        rate = origin["images_per_second"]
+        lines.append(
+            f"Run <code>{run.path.name}</code>: profile {origin['profile']}, {origin['backend']}, {run.epochs} epochs "
+            f"in {origin['wall_time']:.0f} s" + (f" ({rate:.0f} images/s)." if rate else ".")
+        )
+    return HTML(
+        '<div class="provenance"><p><strong>Where these results come from</strong></p><ul>'
+        + "".join(f"<li>{line}</li>" for line in lines)
+        + "</ul></div>"
+    )
+
+
+def _padded(name: str) -> tuple[float, float]:
+    low, high = PARAMETER_RANGE[name]
+    return (low - 0.06, high + 0.06)

@@ -1,0 +1,233 @@
+"""The pictures of the embedding's chapter: the sheet, its matrices, its dimension, its rotations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vaelib import figures
+from vaelib.experiment import PARAMETER_RANGE
+from vaelib.geometry import Dimension, Rotations
+
+Numbers = NDArray[np.float64]
+
+_SCALES = {"a": "Viridis", "b": "Plasma", "error": "Cividis"}  # Plotly's names of figures.COLORMAPS
+_TITLES = {"a": "<i>a</i>", "b": "<i>b</i>", "error": "error over<br>own variance"}
+_LATENTS = ("μ₁", "μ₂", "μ₃")
+_DECIMALS = 3  # of the colours' values in a page: a thousandth is far below what the eye sees
+_MOST_POINTS = 1500  # in a turnable figure, for the page's weight
+
+
+def sheet(
+    mu: NDArray[Any],
+    values: Mapping[str, NDArray[Any]],
+    *,
+    lines: Mapping[str, Sequence[Numbers]] | None = None,
+    n_points: int = _MOST_POINTS,
+) -> Any:
+    """Return a turnable scatter of an embedding, with a button for each colouring.
+
+    mu: (n, 3). values: {"a": …, "b": …, "error": …}, each (n,); the colours of the error end at its 98th
+    percentile. lines: curves (m, 3) of constant a and b, {"a": […], "b": […]}, drawn over
+    the points. At most `n_points` points are shown, the
+    first ones, and never more than 1,500.
+    """
+    import plotly.graph_objects as go
+
+    shown = slice(min(n_points, _MOST_POINTS, len(mu)))
+    markers = {name: _marker(name, np.asarray(value)[shown]) for name, value in values.items()}
+    first = next(iter(markers))
+    text = [f"a = {a:.2f}, b = {b:.2f}" for a, b in zip(values["a"][shown], values["b"][shown], strict=True)]
+    figure = go.Figure(_dots(mu[shown], markers[first], text=text, hoverinfo="text"))
+    for name, group in (lines or {}).items():
+        figure.add_trace(_strands(group, name))
+    figure.update_layout(
+        scene=_space() | {"camera": {"eye": _face_on(mu)}}, showlegend=bool(lines), legend={"x": 0, "y": 0, "itemsizing": "constant"},
+        updatemenus=[_buttons("colour by", markers, [0])],
+    )  # fmt: skip
+    return figure
+
+
+def sheets(
+    embeddings: Sequence[NDArray[Any]],
+    labels: Sequence[str],
+    values: Mapping[str, NDArray[Any]],
+    *,
+    n_points: int = 900,
+) -> Any:
+    """Return turnable scatters side by side, each in a cube of the same size, with a button for each colouring.
+
+    embeddings: each (n, 3), of the same images. values: as in `sheet`, the same for all.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    count = len(embeddings)
+    shown = slice(min(n_points, _MOST_POINTS, len(embeddings[0])))
+    markers = {name: _marker(name, np.asarray(value)[shown]) for name, value in values.items()}
+    first = next(iter(markers))
+    figure = make_subplots(
+        1, count, specs=[[{"type": "scene"}] * count], subplot_titles=list(labels), horizontal_spacing=0.01
+    )
+    ends = [(mu[shown].min(axis=0), mu[shown].max(axis=0)) for mu in embeddings]
+    side = 1.05 * max(float((high - low).max()) for low, high in ends)
+    for column, mu in enumerate(embeddings, 1):
+        marker = {**markers[first], "size": 2.2, "showscale": column == count}
+        figure.add_trace(_dots(mu[shown], marker, hoverinfo="skip"), row=1, col=column)
+        name = "scene" if column == 1 else f"scene{column}"
+        low, high = ends[column - 1]
+        figure.update_layout({name: _space((low + high) / 2, side)})
+    figure.update_layout(showlegend=False, updatemenus=[_buttons("colour by", markers, list(range(count)))])
+    figure.update_layout(updatemenus=[{"y": 0.02, "yanchor": "bottom"}])
+    assert isinstance(figure, go.Figure)
+    return figure
+
+
+def matrices(covariance: Numbers, correlation: Numbers) -> Figure:
+    """Draw the covariance and the correlation matrix of the latents with their numbers."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.3))
+    limit = float(np.abs(covariance).max()) or 1.0
+    for axis, matrix, reach, title in (
+        (axes[0], covariance, limit, "covariance"),
+        (axes[1], correlation, 1.0, "correlation"),
+    ):
+        d = len(matrix)
+        picture = axis.imshow(matrix, cmap="PuOr", vmin=-reach, vmax=reach)
+        form = ".2f" if reach >= 0.1 else ".1e"
+        for (i, j), entry in np.ndenumerate(matrix):
+            color = "w" if abs(entry) > 0.6 * reach else "k"
+            axis.text(j, i, format(entry, form), ha="center", va="center", color=color)
+        names = [f"$\\mu_{i + 1}$" for i in range(d)]
+        axis.set(title=title, xticks=range(d), yticks=range(d), xticklabels=names, yticklabels=names)
+        axis.spines[:].set_visible(False)
+        axis.tick_params(length=0)
+        figure.colorbar(picture, ax=axis, shrink=0.8)
+    return figure
+
+
+def eigenvalue_bars(values: Mapping[str, Numbers]) -> Figure:
+    """Draw the variances along the principal axes of one or more embeddings, by label, with their numbers."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.0))
+    width = 0.8 / len(values)
+    for k, (label, eigenvalues) in enumerate(values.items()):
+        places = np.arange(len(eigenvalues)) + (k - (len(values) - 1) / 2) * width
+        bars = axis.bar(places, eigenvalues, 0.92 * width, label=label)
+        axis.bar_label(bars, fmt="%.3g", fontsize=8)
+    longest = max(len(eigenvalues) for eigenvalues in values.values())
+    axis.set(xticks=range(longest), xticklabels=[f"axis {i + 1}" for i in range(longest)])
+    axis.set(xlabel="principal axis of the embedding", ylabel="variance")
+    if len(values) > 1:
+        axis.legend()
+    return figure
+
+
+def dimensions(series: Mapping[str, Sequence[Dimension]], truth: float = 2) -> Figure:
+    """Draw estimates of the intrinsic dimension, with their intervals, against the number of points used."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.2))
+    axis.axhline(truth, color="0.6", linewidth=1, linestyle="--")
+    for k, (label, estimates) in enumerate(series.items()):
+        value = np.array([found.estimate for found in estimates])
+        ends = np.array([[found.estimate - found.low, found.high - found.estimate] for found in estimates]).T
+        n = np.array([found.n for found in estimates]) * 1.04**k  # side by side, or the bars would hide each other
+        axis.errorbar(n, value, yerr=ends, marker="o", markersize=5, capsize=3, label=label)
+    axis.set(xscale="log", xlabel="number of points (log scale)", ylabel="intrinsic dimension", ylim=(0.8, None))
+    sizes = [found.n for found in next(iter(series.values()))]
+    axis.set_xticks(sizes, [str(size) for size in sizes])
+    axis.minorticks_off()
+    axis.legend()
+    return figure
+
+
+def rotation_histograms(rotations: Mapping[str, Rotations], xlabel: str) -> Figure:
+    """Draw, a panel for each label, how a score is spread over all rotations and where the training left it."""
+    figure, axes = plt.subplots(len(rotations), 1, figsize=(6.4, 1.25 * len(rotations) + 0.8), squeeze=False)
+    for axis, (label, found) in zip(axes[:, 0], rotations.items(), strict=True):
+        axis.hist(found.samples, bins=40, range=(found.lowest, found.highest), color=figures.SKY)
+        axis.axvline(found.value, color=figures.VERMILION, linewidth=2.2, label="as trained")
+        axis.set(title=label, yticks=[])
+        axis.spines["left"].set_visible(False)
+    axes[0, 0].legend(loc="upper right")
+    axes[-1, 0].set(xlabel=xlabel)
+    figure.supylabel("random rotations", fontsize=10)
+    return figure
+
+
+def _marker(name: str, values: NDArray[Any]) -> dict[str, Any]:
+    import plotly.colors  # a button needs the scale itself: the page knows few of them by name
+
+    high = float(np.percentile(values, 98)) if name == "error" else PARAMETER_RANGE[name][1]
+    return {
+        "color": np.round(values, _DECIMALS).tolist(),
+        "colorscale": plotly.colors.get_colorscale(_SCALES[name]),
+        "cmin": 0.0 if name == "error" else PARAMETER_RANGE[name][0],
+        "cmax": round(high, _DECIMALS),
+        "size": 2.6,
+        "colorbar": {"title": {"text": _TITLES[name]}, "thickness": 14, "len": 0.7},
+    }
+
+
+def _dots(mu: NDArray[Any], marker: dict[str, Any], **options: Any) -> dict[str, Any]:
+    x, y, z = np.asarray(mu, np.float32).T
+    return {
+        "type": "scatter3d",
+        "mode": "markers",
+        "x": x,
+        "y": y,
+        "z": z,
+        "marker": marker,
+        "name": "images",
+        **options,
+    }
+
+
+def _strands(group: Sequence[Numbers], name: str) -> dict[str, Any]:
+    """Return one trace for all curves of constant `name`; a NaN lifts the pen."""
+    pen_up = np.full((1, 3), np.nan)
+    points = np.vstack([part for line in group for part in (line, pen_up)])
+    x, y, z = points.astype(np.float32).T
+    color = {"a": figures.VERMILION, "b": figures.BLACK}[name]
+    return {
+        "type": "scatter3d", "mode": "lines", "x": x, "y": y, "z": z, "hoverinfo": "skip",
+        "line": {"color": color, "width": 3}, "name": f"constant {name}",
+    }  # fmt: skip
+
+
+def _space(centre: Numbers | None = None, side: float = 0.0) -> dict[str, Any]:
+    """Return a scene whose three axes have one scale, so that turning it changes no length.
+
+    centre, side: of the cube that is shown; without them, the box that holds the data.
+    """
+    scene: dict[str, Any] = {
+        f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xyz", _LATENTS, strict=True)
+    }
+    if centre is None:
+        return {**scene, "aspectmode": "data", "dragmode": "turntable"}
+    for axis, middle in zip("xyz", centre, strict=True):
+        scene[f"{axis}axis"] |= {"range": [float(middle - side / 2), float(middle + side / 2)], "nticks": 5}
+    eye = {"x": 1.6, "y": 1.6, "z": 1.1}  # a little farther than usual, so that narrow scenes keep their labels
+    return {**scene, "aspectmode": "cube", "dragmode": "turntable", "camera": {"eye": eye}}
+
+
+def _face_on(mu: NDArray[Any]) -> dict[str, float]:
+    """Return an eye that looks at the sheet's broad side, a little from above."""
+    normal = np.linalg.svd(mu - mu.mean(axis=0), full_matrices=False)[2][-1]
+    view = normal * (1 if normal[2] >= 0 else -1) + [0.0, 0.0, 0.3]
+    x, y, z = 2.0 * view / np.linalg.norm(view)
+    return {"x": float(x), "y": float(y), "z": float(z)}
+
+
+def _buttons(title: str, markers: Mapping[str, dict[str, Any]], traces: list[int]) -> dict[str, Any]:
+    """Return a row of buttons that change the colours of the traces with these indices."""
+    parts = ("color", "colorscale", "cmin", "cmax")
+    buttons = []
+    for name, marker in markers.items():
+        change: dict[str, Any] = {f"marker.{part}": [marker[part]] * len(traces) for part in parts}
+        change["marker.colorbar.title.text"] = marker["colorbar"]["title"]["text"]
+        buttons.append({"label": f"{title} {name}", "method": "restyle", "args": [change, traces]})
+    return {
+        "type": "buttons", "direction": "right", "buttons": buttons, "showactive": True,
+        "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "pad": {"t": 0, "r": 8},
+    }  # fmt: skip

@@ -1,0 +1,86 @@
+"""The pictures of the transects' chapter: pairs of rows, errors along the lines, paired errors in the hole."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+from vaelib import dataset, figures
+from vaelib.experiment import Experiment
+
+Numbers = NDArray[np.float64]
+
+REGION_COLORS = {"punctured": figures.VERMILION, "thinned": figures.BLUE, "full": figures.GREEN}
+
+
+def errors_along(errors: Mapping[str, Mapping[str, Numbers]], experiment: Experiment) -> Figure:
+    """Draw the error along each transect for each kind of training set, the mean over seeds and each seed.
+
+    errors: {"P1": {"punctured": (seeds, n), …}, …}, mean squared errors. The hole's points are shaded.
+    """
+    figure, axes = plt.subplots(1, len(errors), figsize=(11, 3.3), sharey=True)
+    for axis, (name, kinds) in zip(np.atleast_1d(axes), errors.items(), strict=True):
+        points = dataset.transect(name)
+        inside = np.flatnonzero(dataset.in_hole(points, experiment))
+        position = np.arange(1, len(points) + 1)
+        if len(inside):
+            axis.axvspan(inside[0] + 0.5, inside[-1] + 1.5, color="0.9", zorder=0)
+        for kind, values in kinds.items():
+            axis.plot(position, 1000 * values.T, color=REGION_COLORS[kind], linewidth=0.6, alpha=0.6)
+            axis.plot(position, 1000 * values.mean(axis=0), color=REGION_COLORS[kind], label=kind)
+        (a0, b0), (a1, b1) = points[0], points[-1]
+        axis.set(title=f"{name}: ({a0:g}, {b0:g}) to ({a1:g}, {b1:g})", xlabel="point of the transect")
+    np.atleast_1d(axes)[0].set_ylabel("mean squared error × 1000")
+    np.atleast_1d(axes)[0].legend()
+    return figure
+
+
+def paired(probes: Mapping[str, Sequence[Numbers]]) -> Figure:
+    """Draw, seed by seed, the punctured model's error in the hole over each control's, point by point.
+
+    probes: {"punctured": one (n,) a seed, "thinned": …, "full": …}, errors on the same unseen points of the hole.
+    Each dot is one point; the bar is the ratio of the seed's mean errors.
+    """
+    controls = [kind for kind in probes if kind != "punctured"]
+    figure, axes = plt.subplots(1, len(controls), figsize=(9, 3.6), sharey=True)
+    generator = np.random.default_rng(0)  # only spreads the dots sideways
+    for axis, kind in zip(np.atleast_1d(axes), controls, strict=True):
+        for seed, (ours, theirs) in enumerate(zip(probes["punctured"], probes[kind], strict=True)):
+            x = seed + generator.uniform(-0.25, 0.25, len(ours))
+            axis.scatter(x, ours / theirs, s=5, color=REGION_COLORS[kind], alpha=0.35, linewidth=0)
+            axis.hlines(ours.mean() / theirs.mean(), seed - 0.35, seed + 0.35, color=figures.BLACK, linewidth=2.5)
+        axis.axhline(1, color="0.5", linewidth=1, linestyle="--")
+        axis.set(yscale="log", title=f"punctured / {kind}", xlabel="seed", xticks=range(len(probes[kind])))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    np.atleast_1d(axes)[0].set_ylabel("ratio of squared errors")
+    return figure
+
+
+def through_embedding(mu: Numbers, lines: Mapping[str, Numbers], boxed: Mapping[str, NDArray[np.bool_]]) -> Any:
+    """Return a turnable figure of the training images' means with the transects through them.
+
+    mu: (n, 3). lines: {"P1": (15, 3), …}. boxed: {"P1": (15,) bool, …}, the points in the hole, drawn larger.
+    """
+    import plotly.graph_objects as go
+
+    x, y, z = np.round(mu[:2400], 3).T
+    dots = {"size": 1.8, "color": "#9a9a9a"}
+    figure = go.Figure(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=dots, name="training", hoverinfo="skip"))
+    for name, line in lines.items():
+        x, y, z = np.round(line, 3).T
+        sizes = np.where(boxed[name], 7, 3.5)
+        text = [f"{name}: a = {a:.2f}, b = {b:.2f}" for a, b in dataset.transect(name)]
+        figure.add_scatter3d(
+            x=x, y=y, z=z, mode="lines+markers", name=name, text=text, hoverinfo="text",
+            line={"color": figures.TRANSECT_COLORS[name], "width": 6},
+            marker={"size": sizes, "color": figures.TRANSECT_COLORS[name]},
+        )  # fmt: skip
+    axes = {f"{axis}axis": {"title": {"text": f"μ{sub}"}} for axis, sub in zip("xyz", "₁₂₃", strict=True)}
+    figure.update_layout(scene={**axes, "aspectmode": "data"}, legend={"x": 0, "y": 1})
+    return figure

@@ -1,0 +1,230 @@
+"""Numbers about images and their reconstructions, and about the embedding that the means μ make.
+
+Images are (n, h, w) or (n, p), uint8 or float in [0, 1]; errors are in units of grey values from 0 to 1. An
+embedding `mu` is (n, d). Nothing here loads Keras.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.stats
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+
+Numbers = NDArray[np.float64]
+
+_EPSILON = 1e-7  # the losses keep log(0) out in the same way
+_PART = 256  # images at a time; bounds the memory
+
+
+def squared_error(images: NDArray[Any], reconstructions: NDArray[Any]) -> Numbers:
+    """Return (n,): each image's squared error, the mean over its pixels.
+
+    Raises ValueError when the shapes differ.
+    """
+    return _per_image(lambda x, y: np.mean((x - y) ** 2, axis=1), images, reconstructions)
+
+
+def pixel_variance(images: NDArray[Any]) -> Numbers:
+    """Return (n,): the variance of each image's pixels about their own mean."""
+    return _per_image(lambda x, _: np.var(x, axis=1), images, images)
+
+
+def normalised_error(images: NDArray[Any], reconstructions: NDArray[Any]) -> Numbers:
+    """Return (n,): each image's squared error over its own variance.
+
+    0 is perfect, 1 is what a flat image of the right mean grey reaches; so images with little ink count as much
+    as those with a lot. An image of one single grey has no variance: it gives 0 where the reconstruction is
+    perfect, else infinity. Raises ValueError when the shapes differ.
+    """
+    error, variance = squared_error(images, reconstructions), pixel_variance(images)
+    ratio = np.where(error > 0, np.inf, 0.0)
+    return np.divide(error, variance, out=ratio, where=variance > 0)
+
+
+def cross_entropy(images: NDArray[Any], reconstructions: NDArray[Any]) -> Numbers:
+    """Return (n,): -[x log x̂ + (1 - x) log(1 - x̂)] in nats, the mean over each image's pixels.
+
+    x̂ is kept 1e-7 away from 0 and 1, as in `losses.binary_crossentropy`. Raises ValueError when the shapes differ.
+    """
+
+    def values(x: Numbers, y: Numbers) -> Numbers:
+        y = np.clip(y, _EPSILON, 1 - _EPSILON)
+        return -np.mean(x * np.log(y) + (1 - x) * np.log1p(-y), axis=1)
+
+    return _per_image(values, images, reconstructions)
+
+
+def pixel_entropy(images: NDArray[Any]) -> Numbers:
+    """Return (n,): -[x log x + (1 - x) log(1 - x)] in nats, the mean over each image's pixels.
+
+    No reconstruction has a lower cross-entropy: it is above zero wherever a pixel is grey.
+    """
+    return _per_image(lambda x, _: -np.mean(xlogy(x, x) + xlogy(1 - x, 1 - x), axis=1), images, images)
+
+
+def covariance(mu: ArrayLike) -> Numbers:
+    """Return (d, d): the covariance of the latents, centred, with 1/n (the study, part 3, which has no mean)."""
+    centred = _embedding(mu)
+    centred = centred - centred.mean(axis=0)
+    return centred.T @ centred / len(centred)
+
+
+def correlation(mu: ArrayLike) -> Numbers:
+    """Return (d, d): the correlation of the latents. A latent that never varies has correlation 0 with the others."""
+    matrix = covariance(mu)
+    spread = np.sqrt(np.diag(matrix))
+    alive = spread > 0
+    scale = np.outer(spread, spread)
+    result = np.divide(matrix, scale, out=np.zeros_like(matrix), where=np.outer(alive, alive))
+    np.fill_diagonal(result, 1.0)
+    return np.clip(result, -1, 1)
+
+
+def largest_correlation(mu: ArrayLike) -> float:
+    """Return the largest absolute correlation of two latents; 0 for a single latent."""
+    matrix = correlation(mu)
+    return float(np.abs(matrix - np.eye(len(matrix))).max())
+
+
+def eigenvalues(mu: ArrayLike) -> Numbers:
+    """Return (d,): the variances along the principal axes of the embedding, largest first."""
+    return np.clip(np.linalg.eigvalsh(covariance(mu))[::-1], 0, None)
+
+
+def linear_r2(mu: ArrayLike, factors: ArrayLike) -> Numbers:
+    """Return (k,): the share of each factor's variance that a linear function of all latents explains.
+
+    factors: (n, k). A factor that never varies gives 0. Raises ValueError for arrays of unequal length.
+    """
+    latents, factors = _pair(mu, factors)
+    return _r2(_moments(latents, factors, np.ones((1, len(latents)))), latents.shape[1])[0]
+
+
+def linear_r2_interval(
+    mu: ArrayLike, factors: ArrayLike, *, level: float = 0.95, resamples: int = 400, seed: int = 0
+) -> Numbers:
+    """Return (k, 2): the ends of a percentile bootstrap interval of `linear_r2` over images.
+
+    The images are drawn again with replacement from `numpy.random.default_rng(seed)`. The interval says how far
+    R² depends on which images were drawn, for this one embedding; another training may lie elsewhere.
+    """
+    latents, factors = _pair(mu, factors)
+    n = len(latents)
+    generator = np.random.default_rng(seed)
+    # A resample is how often each image was drawn, so that all of them are one matrix product.
+    counts = generator.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)  # (resamples, n)
+    values = _r2(_moments(latents, factors, counts), latents.shape[1])  # (resamples, k)
+    tail = 100 * (1 - level) / 2
+    return np.percentile(values, [tail, 100 - tail], axis=0).T
+
+
+def single_latent_r2(mu: ArrayLike, factors: ArrayLike) -> Numbers:
+    """Return (d, k): the squared correlation of each latent with each factor; 0 for what never varies."""
+    latents, factors = _pair(mu, factors)
+    together = correlation(np.hstack([latents, factors]))
+    return together[: latents.shape[1], latents.shape[1] :] ** 2
+
+
+def alignment(mu: ArrayLike, factors: ArrayLike) -> float:
+    """Return how well single latents carry single factors, from 0 to 1.
+
+    The mean over the factors of the squared correlation with the one latent assigned to it, no latent serving two
+    factors, best assignment: 1 when every factor is a linear function of a latent of its own. Raises ValueError
+    when there are fewer latents than factors.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    shares = single_latent_r2(mu, factors)
+    if shares.shape[0] < shares.shape[1]:
+        raise ValueError(f"{shares.shape[0]} latents cannot carry {shares.shape[1]} factors one by one")
+    rows, columns = linear_sum_assignment(shares, maximize=True)
+    return float(shares[rows, columns].mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """A ratio of mean errors, one number a seed, with Student's t interval of its logarithm."""
+
+    ratios: Numbers
+    """(seeds,) the ratio for each seed."""
+    estimate: float
+    """The geometric mean over the seeds."""
+    interval: tuple[float, float]
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says of the numerator: it has to exclude 1 to say anything."""
+        low, high = self.interval
+        return "worse" if low > 1 else "better" if high < 1 else "neither shown to be worse nor to be better"
+
+
+def mean_ratio(numerator: Sequence[Numbers], denominator: Sequence[Numbers], *, level: float = 0.95) -> Ratio:
+    """Return the ratio of mean errors of two kinds of models, paired by seed.
+
+    numerator, denominator: one array of errors for each seed, both on the same images. The seed is the unit: each
+    gives one ratio, however many images it rests on. Raises ValueError for fewer than two seeds or unequal numbers.
+    """
+    if len(numerator) != len(denominator) or len(numerator) < 2:
+        raise ValueError(f"{len(numerator)} and {len(denominator)} seeds: allowed are equal numbers from 2")
+    ratios = np.array([np.mean(a) / np.mean(b) for a, b in zip(numerator, denominator, strict=True)])
+    logs = np.log(ratios)
+    half = scipy.stats.t.ppf((1 + level) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    low, high = np.exp([logs.mean() - half, logs.mean() + half])
+    return Ratio(ratios, float(np.exp(logs.mean())), (float(low), float(high)))
+
+
+def _per_image(function: Any, images: NDArray[Any], others: NDArray[Any]) -> Numbers:
+    """Apply `function` to pairs of (rows, p) float64 arrays in [0, 1], a part at a time."""
+    images, others = np.asarray(images), np.asarray(others)
+    if images.shape != others.shape:
+        raise ValueError(f"images has shape {images.shape} and reconstructions {others.shape}: they must be equal")
+    if images.ndim < 2:
+        raise ValueError(f"images has shape {images.shape}: allowed are (n, h, w) and (n, p)")
+    result = np.empty(len(images))
+    for start in range(0, len(images), _PART):
+        part = slice(start, start + _PART)
+        result[part] = function(_grey(images[part]), _grey(others[part]))
+    return result
+
+
+def _grey(images: NDArray[Any]) -> Numbers:
+    scale = 255 if images.dtype == np.uint8 else 1
+    return images.reshape(len(images), -1).astype(np.float64) / scale
+
+
+def _embedding(mu: ArrayLike) -> Numbers:
+    array = np.asarray(mu, dtype=np.float64)
+    if array.ndim != 2 or len(array) == 0:
+        raise ValueError(f"mu has shape {array.shape}: allowed is (n, d) with n from 1")
+    return array
+
+
+def _pair(mu: ArrayLike, factors: ArrayLike) -> tuple[Numbers, Numbers]:
+    latents, targets = _embedding(mu), np.asarray(factors, dtype=np.float64)
+    if targets.ndim != 2 or len(targets) != len(latents):
+        raise ValueError(f"factors has shape {targets.shape}: allowed is ({len(latents)}, k)")
+    return latents, targets
+
+
+def _moments(latents: Numbers, factors: Numbers, counts: Numbers) -> Numbers:
+    """Return (resamples, d + k, d + k): the covariance of latents and factors under each row of counts."""
+    joint = np.hstack([latents, factors])
+    joint = joint - joint.mean(axis=0)
+    products = (joint[:, :, None] * joint[:, None, :]).reshape(len(joint), -1)
+    total = counts.sum(axis=1, keepdims=True)
+    mean = counts @ joint / total
+    second = (counts @ products / total).reshape(len(counts), joint.shape[1], joint.shape[1])
+    return second - mean[:, :, None] * mean[:, None, :]
+
+
+def _r2(moments: Numbers, d: int) -> Numbers:
+    """Return (resamples, k): the explained share, from covariances whose first d columns are the latents."""
+    among, across = moments[:, :d, :d], moments[:, :d, d:]
+    # The pseudo-inverse ignores latents that never vary or that repeat others.
+    explained = np.einsum("rdk,rde,rek->rk", across, np.linalg.pinv(among, rcond=1e-10, hermitian=True), across)
+    variance = np.diagonal(moments[:, d:, d:], axis1=1, axis2=2)
+    share = np.divide(explained, variance, out=np.zeros_like(explained), where=variance > 0)
+    return np.clip(share, 0, 1)
