@@ -1,0 +1,330 @@
+"""The build, on the real tree at the smoke profile and on a small tree where things go wrong."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from vaelib import book, chapters, vendor
+from vaelib.experiment import SettingError
+from vaelib.store import StoreError
+from vaelib.vendor import BuildError
+
+ROOT = Path(__file__).parent.parent
+REAL_PAGES = book._pages
+
+PARAMETERS = """from typing import Optional
+
+profile: str = "book"  # smoke, book or paper
+gamma: Optional[float] = None  # weight of the penalty"""
+# Tells that it ran, with what and by whom, without importing anything heavy.
+TELL = """import json, os, pathlib, sys
+from vaelib import Experiment, notebook
+experiment = Experiment.from_profile(**notebook.settings(notebook.parameters(globals())))
+runs = notebook.runs_root()
+runs.mkdir(parents=True, exist_ok=True)
+told = {"gamma": gamma, "type": type(gamma).__name__, "python": sys.executable, "pid": os.getpid()}
+with open(runs.parent / "told.jsonl", "a") as file:
+    print(json.dumps({"chapter": CHAPTER, "profile": profile, "static": notebook.is_static(), **told}), file=file)"""
+
+
+def write_chapter(root: Path, name: str, *cells: str, parameters: str = PARAMETERS) -> Path:
+    """Write a chapter that tells of its execution and then runs `cells`."""
+    tell = TELL.replace("CHAPTER", repr(name))
+    sources = [nbformat.v4.new_markdown_cell(f"# {name}\n\nIts question."), *map(nbformat.v4.new_code_cell, cells)]
+    sources[1:1] = [nbformat.v4.new_code_cell(parameters), nbformat.v4.new_code_cell(tell)]
+    sources[1].metadata["tags"] = ["parameters"]
+    made = nbformat.v4.new_notebook(cells=sources)
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = root / "notebooks" / f"{name}.ipynb"
+    nbformat.write(made, path)
+    return path
+
+
+def told(output: Path) -> list[dict[str, object]]:
+    """Return what the chapters told, in the order of their execution."""
+    file = output / "told.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A book of two quick chapters, without the vendored parts, which need a network, and without pages."""
+    root = tmp_path / "tree"
+    for folder in ("notebooks", "book"):
+        (root / folder).mkdir(parents=True)
+    (root / "_config.yml").write_text(
+        "title: Small\nauthor: nobody\nexecute:\n  execute_notebooks: 'off'\n"
+        "sphinx:\n  config:\n    html_extra_path: [assets]\n"
+    )
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_one\n- file: notebooks/02_two\n"
+    )
+    (root / "book" / "index.md").write_text("# Small\n\nThe [first chapter](../notebooks/01_one.ipynb).\n")
+    write_chapter(root, "01_one")
+    write_chapter(root, "02_two", parameters=PARAMETERS + "\nturns: int = 3  # how often")
+    monkeypatch.setattr(vendor, "collect", lambda book, cache, target: target.mkdir(parents=True))
+    monkeypatch.setattr(book, "_pages", lambda source, output: output / "html")
+    return root
+
+
+@pytest.fixture
+def tree_with_pages(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(book, "_pages", REAL_PAGES)
+    return tree
+
+
+def test_the_smoke_book_is_built_without_a_warning(smoke_book: Path) -> None:
+    log = (smoke_book / "logs" / "jupyter-book.log").read_text()
+    assert "build succeeded." in log
+    assert ": WARNING: " not in log
+    assert (smoke_book / "html" / "index.html").is_file()
+
+
+def test_the_smoke_book_tells_where_the_time_went(smoke_book: Path) -> None:
+    seconds = json.loads((smoke_book / "timings.json").read_text())
+    names = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert set(seconds) == names | {"staging", "jupyter-book", "total"}
+    assert all(value > 0 for value in seconds.values())
+    assert seconds["total"] >= max(seconds.values())
+    assert [line.split()[0] for line in book.timing_table(seconds).splitlines()] == list(seconds)
+
+
+def test_the_vendored_parts_are_in_the_pages(smoke_book: Path) -> None:
+    folder = smoke_book / "html" / "vendor"
+    assert (folder / "mathjax" / "tex-svg-full.js").stat().st_size > 1_000_000
+    assert (folder / "mathjax" / "LICENSE").is_file()
+    assert (folder / "plotly.min.js").stat().st_size > 1_000_000
+
+
+def test_the_tree_stays_clean(smoke_book: Path) -> None:
+    """The chapters are executed elsewhere, and nothing is left behind beside them."""
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert not any(cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells), path.name
+    assert {path.name for path in (ROOT / "book").iterdir()}.isdisjoint({"node_modules", "vendor"})
+
+
+def test_parameters_reach_the_chapters_that_declare_them(tree: Path) -> None:
+    output = tree / "_build"
+    book.build(tree, profile="smoke", parameters={"gamma": "1e-2", "turns": "7"})
+    one, two = sorted(told(output), key=lambda entry: str(entry["chapter"]))
+    assert (one["profile"], one["gamma"], one["type"]) == ("smoke", 0.01, "float")
+    assert two["gamma"] == 0.01 and one["static"]
+    assert one["pid"] != two["pid"]
+    executed = (output / "source" / "notebooks" / "02_two.ipynb").read_text()
+    assert "turns = 7" in executed
+    assert "turns" not in (output / "source" / "notebooks" / "01_one.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"parameters": {"gama": 1}}, ["'gama'", "'gamma'", "profile, turns"]),
+        ({"parameters": {"gamma": "much"}}, ["gamma = 'much'", "number"]),
+        ({"parameters": {"gamma": -1}}, ["gamma = -1", "greater than or equal to 0"]),
+        ({"parameters": {"turns": "often"}}, ["turns = 'often'", "integer"]),
+        ({"profile": "papre"}, ["'papre'", "smoke, book, paper"]),
+        ({"chapters": ["07"]}, ["'07'", "01_one, 02_two"]),
+    ],
+)
+def test_a_mistake_ends_the_build_before_it_begins(tree: Path, arguments: dict[str, object], named: list[str]) -> None:
+    with pytest.raises(SettingError) as caught:
+        book.build(tree, **{"profile": "smoke", **arguments})  # type: ignore[arg-type]
+    assert all(text in str(caught.value) for text in named), caught.value
+    assert not (tree / "_build").exists()
+
+
+def test_a_mistake_leaves_the_last_build_as_it_was(tree: Path) -> None:
+    runs = tree / "_build" / "runs"
+    runs.mkdir(parents=True)
+    (tree / "_build" / ".vaelib-book").touch()
+    (runs / "precious").touch()
+    with pytest.raises(SettingError):
+        book.build(tree, parameters={"gama": 1})
+    assert (runs / "precious").exists()
+
+
+def test_a_failed_cell_stops_the_build_and_is_named(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The other chapter is stopped with its kernel; what was finished, and the partial notebook, stay."""
+    output = tree / "_build"
+    write_chapter(tree, "01_one", "(runs / 'finished').touch()", "# the third try\nraise ValueError('the petals fell')")
+    write_chapter(tree, "02_two", "import time; time.sleep(120)")
+    begun = time.monotonic()
+    with pytest.raises(BuildError) as caught:
+        book.build(tree, profile="smoke", jobs=2)
+    assert time.monotonic() - begun < 60
+    message = str(caught.value)
+    for part in ("01_one", "cell 5", "# the third try", "ValueError: the petals fell", "--reuse"):
+        assert part in message
+    partial = output / "source" / "notebooks" / "01_one.ipynb"
+    assert str(partial) in message and "the petals fell" in partial.read_text()
+    assert (output / "logs" / "01_one.log").is_file() and str(output / "logs" / "01_one.log") in message
+    assert (output / "runs" / "finished").exists()
+    assert not (output / "html").exists()
+    assert all(gone(int(str(entry["pid"]))) for entry in told(output))
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process ends within some seconds."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        state = Path(f"/proc/{pid}/stat")
+        if state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_kernel_that_dies_is_told_with_its_log(tree: Path) -> None:
+    write_chapter(tree, "01_one", "import os; os._exit(3)")
+    with pytest.raises(BuildError, match=r"01_one failed outside its cells:[\s\S]*DeadKernelError[\s\S]*01_one\.log"):
+        book.build(tree, profile="smoke", chapters=())
+
+
+def test_reuse_executes_nothing_twice(tree: Path) -> None:
+    output = tree / "_build"
+    book.build(tree, profile="smoke")
+    assert [entry["chapter"] for entry in told(output)].count("01_one") == 1
+    (output / "runs" / "finished").touch()
+
+    book.build(tree, profile="smoke", reuse=True)
+    assert len(told(output)) == 2
+
+    write_chapter(tree, "02_two", "'edited'", parameters=PARAMETERS + "\nturns: int = 3  # how often")
+    book.build(tree, profile="smoke", reuse=True)
+    assert [entry["chapter"] for entry in told(output)[2:]] == ["02_two"]
+
+    book.build(tree, profile="smoke", parameters={"turns": 4}, reuse=True)
+    assert [entry["chapter"] for entry in told(output)[3:]] == ["02_two"]
+    assert (output / "runs" / "finished").exists()
+
+    book.build(tree, profile="smoke", chapters=["01"])
+    assert [entry["chapter"] for entry in told(output)[4:]] == ["01_one"]
+    assert not (output / "runs" / "finished").exists(), "fresh runs are the default"
+
+
+def test_one_chapter_needs_the_others_from_an_earlier_build(tree: Path) -> None:
+    with pytest.raises(BuildError, match="02_two: not executed"):
+        book.build(tree, profile="smoke", chapters=["01"])
+    assert not (tree / "_build").exists()
+
+
+def test_a_warning_fails_the_build_and_keeps_the_last_pages(tree_with_pages: Path) -> None:
+    tree = tree_with_pages
+    page = book.build(tree, profile="smoke") / "index.html"
+    (tree / "book" / "index.md").write_text("# Small\n\n{numref}`no-such-figure`\n")
+    with pytest.raises(BuildError, match=r"WARNING: undefined label: 'no-such-figure'[\s\S]*jupyter-book\.log"):
+        book.build(tree, profile="smoke", reuse=True)
+    assert page.is_file()
+
+
+def test_a_folder_of_somebody_elses_is_not_touched(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "home" / "runs").mkdir(parents=True)
+    with pytest.raises(BuildError, match="is not empty"):
+        book.build(tree, tmp_path / "home", profile="smoke")
+    assert (tmp_path / "home" / "runs").is_dir()
+
+
+def test_an_output_that_cannot_be_written_is_named(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot write .*file/under"):
+        book.build(tree, tmp_path / "file" / "under", profile="smoke")
+
+
+def test_no_kernel_of_the_users_takes_the_place_of_this_python(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"argv": ["/bin/false"], "display_name": "Wrong", "language": "python"}
+    for variable, place in {"JUPYTER_PATH": "path", "JUPYTER_DATA_DIR": "data", "HOME": "home"}.items():
+        data = tree / place if variable != "HOME" else tree / place / ".local" / "share" / "jupyter"
+        (data / "kernels" / "python3").mkdir(parents=True)
+        (data / "kernels" / "python3" / "kernel.json").write_text(json.dumps(wrong))
+        monkeypatch.setenv(variable, str(tree / place))
+    book.build(tree, profile="smoke")
+    assert {str(entry["python"]) for entry in told(tree / "_build")} == {sys.executable}
+
+
+def test_media_that_a_chapter_names_are_beside_its_page(tree_with_pages: Path) -> None:
+    tree = tree_with_pages
+    write_chapter(
+        tree, "01_one", "pathlib.Path('media').mkdir(); pathlib.Path('media/clip.mp4').write_bytes(b'moving')"
+    )
+    html = book.build(tree, profile="smoke")
+    assert (html / "notebooks" / "media" / "clip.mp4").read_bytes() == b"moving"
+    assert not (tree / "notebooks" / "media").exists()
+
+
+def command_line(tree: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start `vaelib book` in the tree, without the vendored parts."""
+    program = (
+        "from vaelib import cli, vendor\n"
+        "vendor.collect = lambda book, cache, target: target.mkdir(parents=True)\n"
+        "cli.main()"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, "book", *arguments],
+        cwd=tree,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def test_an_interrupted_build_stops_its_chapters_and_tells_how_to_go_on(tree: Path) -> None:
+    for name in ("01_one", "02_two"):
+        write_chapter(tree, name, "import time; time.sleep(120)")
+    process = command_line(tree, "--profile", "smoke", "--jobs", "2")
+    output = tree / "_build"
+    for _ in range(600):
+        if len(told(output)) == 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.strip().splitlines()[-1] == "vaelib: interrupted; `vaelib book --reuse` goes on from here"
+    assert "Traceback" not in errors
+    assert all(gone(int(str(entry["pid"]))) for entry in told(output))
+
+
+def test_a_failed_build_has_an_exit_status(tree: Path) -> None:
+    write_chapter(tree, "01_one", "1 / 0")
+    process = command_line(tree, "--profile", "smoke")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.startswith("vaelib: 01_one failed in cell 4:\n    1 / 0\nZeroDivisionError: division by zero\n")
+
+
+def test_the_book_is_found_from_below(tree: Path, tmp_path: Path) -> None:
+    assert book.find_root(tree / "notebooks") == tree
+    with pytest.raises(BuildError, match=r"_toc\.yml"):
+        book.find_root(tmp_path)
+
+
+def test_the_longest_chapters_begin_first() -> None:
+    names = [f"0{i}_x" for i in range(1, 8)]
+    made = [chapters.Chapter(Path(f"{name}.ipynb"), {}) for name in names]
+    assert [chapter.number for chapter in sorted(made, key=chapters._rank)][:5] == ["05", "04", "03", "02", "01"]
+
+
+def test_a_chapter_without_a_parameters_cell_is_named(tree: Path) -> None:
+    path = tree / "notebooks" / "01_one.ipynb"
+    path.write_text(path.read_text().replace('"parameters"', '"other"'))
+    with pytest.raises(BuildError, match=r"01_one\.ipynb has 0 cells tagged `parameters`"):
+        book.build(tree)
+
+
+def test_a_tree_without_chapters_is_named(tree: Path) -> None:
+    shutil.rmtree(tree / "notebooks")
+    with pytest.raises(BuildError, match="no chapters in"):
+        book.build(tree)
