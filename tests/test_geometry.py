@@ -88,10 +88,10 @@ def test_scales_are_nested_subsets_and_the_whole_is_the_whole() -> None:
 
 def test_rotations_of_a_flat_square_have_the_known_extremes() -> None:
     # E|xy| is 1/4 on the axes of the square and 1/6 at 45°; the third latent is zero, and of three pairs one counts.
-    mu = np.column_stack([uniform(20_000, 2), np.zeros(20_000)])
-    found = geometry.over_rotations(losses.entanglement, mu, samples=200)
-    assert found.value == pytest.approx(1 / 12, rel=0.02)
-    assert found.lowest == pytest.approx(1 / 18, rel=0.02)
+    mu = np.column_stack([uniform(6000, 2), np.zeros(6000)])
+    found = geometry.over_rotations(losses.entanglement, mu, samples=60)
+    assert found.value == pytest.approx(1 / 12, rel=0.03)
+    assert found.lowest == pytest.approx(1 / 18, rel=0.03)
     assert losses.entanglement(mu @ found.at_lowest.T) == pytest.approx(found.lowest)
     assert losses.entanglement(mu @ found.at_highest.T) == pytest.approx(found.highest)
     assert found.lowest <= found.samples.min() and found.samples.max() <= found.highest
@@ -99,11 +99,11 @@ def test_rotations_of_a_flat_square_have_the_known_extremes() -> None:
 
 
 def test_rotation_extremes_belong_to_the_shape_and_not_to_how_it_stands() -> None:
-    mu = np.column_stack([uniform(500, 2), 0.2 * uniform(500, 1, 1)]) + [1, 0, 0.5]
-    here, there = (geometry.over_rotations(losses.entanglement, mu @ r.T) for r in (np.eye(3), turn(5)))
+    mu = np.array([1, 0, 0.5]) + np.column_stack([uniform(500, 2), 0.2 * uniform(500, 1, 1)])
+    here, there = (geometry.over_rotations(losses.entanglement, mu @ r.T, samples=60) for r in (np.eye(3), turn(5)))
     assert there.lowest == pytest.approx(here.lowest, rel=0.01)
     assert there.highest == pytest.approx(here.highest, rel=0.01)
-    lowest = geometry.over_rotations(losses.entanglement, mu @ here.at_lowest.T)
+    lowest = geometry.over_rotations(losses.entanglement, mu @ here.at_lowest.T, samples=60)
     assert lowest.rank == 0
     assert lowest.position == pytest.approx(0, abs=0.01)
     np.testing.assert_allclose(here.at_lowest @ here.at_lowest.T, np.eye(3), atol=1e-9)
@@ -134,15 +134,15 @@ def bent_sheet(n: int = 2000, grain: float = 0.0) -> tuple[np.ndarray, np.ndarra
     return factors, mu + grain * np.random.default_rng(5).normal(size=mu.shape)
 
 
-@pytest.mark.parametrize("grain", [0.0, 0.03])
+@pytest.mark.parametrize("grain", [0.0, 0.01])
 def test_the_sheet_of_a_quarter_cylinder_turns_by_a_quarter_and_its_control_hardly(grain: float) -> None:
     factors, mu = bent_sheet(grain=grain)
     sheet, control = geometry.fit_sheet(factors, mu), geometry.straight_control(factors, mu)
     bent = [geometry.turning(line) for line in sheet.lines(0)]  # a is constant, b runs
-    assert bent == pytest.approx([90] * 7, abs=1 if grain == 0 else 12)
+    assert bent == pytest.approx([90] * 7, abs=2 if grain == 0 else 6)
     for fitted, factor in ((sheet, 1), (control, 0), (control, 1)):
-        assert max(geometry.turning(line) for line in fitted.lines(factor)) < (0.2 if grain == 0 else 15)
-    assert sheet.explained > (0.9999 if grain == 0 else 0.99)
+        assert max(geometry.turning(line) for line in fitted.lines(factor)) < (0.2 if grain == 0 else 8)
+    assert sheet.explained > (0.9999 if grain == 0 else 0.999)
 
 
 def test_a_sheet_passes_through_what_it_was_fitted_to_and_its_lines_keep_their_factor() -> None:
@@ -151,8 +151,8 @@ def test_a_sheet_passes_through_what_it_was_fitted_to_and_its_lines_keep_their_f
     assert sheet(factors) == pytest.approx(mu, abs=1e-3)
     lines = sheet.lines(0, lines=3, points=5)
     assert [line.shape for line in lines] == [(5, 3)] * 3
-    heights = [line[:, 2] for line in lines]  # the third latent is a itself
-    assert heights == pytest.approx([np.full(5, a) for a in 0.5 + 1.5 * np.array([0.1, 0.5, 0.9])], abs=2e-3)
+    heights = np.array([line[:, 2] for line in lines])  # the third latent is a itself
+    np.testing.assert_allclose(heights, np.full((5, 3), [0.65, 1.25, 1.85]).T, atol=2e-3)
 
 
 def test_bad_sheets_and_controls_are_refused() -> None:
@@ -163,3 +163,11 @@ def test_bad_sheets_and_controls_are_refused() -> None:
         geometry.fit_sheet(factors[:, :1], mu)
     with pytest.raises(ValueError, match="needs 3 dimensions"):
         geometry.flat_control(10, 2, sides=(1, 1, 1))
+
+
+def test_the_distance_to_the_nearest_is_that_of_the_double_loop():
+    generator = np.random.default_rng(8)
+    points, others = generator.normal(size=(20, 3)), generator.normal(size=(30, 3))
+    literal = [min(np.linalg.norm(point - other) for other in others) for point in points]
+    np.testing.assert_allclose(geometry.distance_to_nearest(points, others), literal)
+    np.testing.assert_allclose(geometry.distance_to_nearest(others[:5], others), 0, atol=1e-12)

@@ -142,3 +142,29 @@ def test_too_few_latents_and_unequal_lengths_are_refused(factors: np.ndarray) ->
         metrics.linear_r2(factors[:10], factors)
     with pytest.raises(ValueError, match="mu has shape"):
         metrics.covariance(factors[0])
+
+
+def test_a_ratio_of_means_has_the_seed_as_its_unit():
+    """By hand: ratios 1, 2 and 4 have a geometric mean of 2, and ±t(0.975, 2)·log 2/√3 about its logarithm."""
+    theirs = [np.array([1.0, 3.0])] * 3
+    ours = [np.array([2.0, 2.0]), np.array([0.0, 8.0]), np.array([8.0, 8.0])]
+    found = metrics.mean_ratio(ours, theirs)
+    np.testing.assert_allclose(found.ratios, [1, 2, 4])
+    half = 4.302653 * np.log(2) / np.sqrt(3)
+    assert found.estimate == pytest.approx(2)
+    np.testing.assert_allclose(found.interval, 2 * np.exp([-half, half]), rtol=1e-6)
+    # More images in each seed do not narrow it.
+    again = metrics.mean_ratio([np.tile(x, 50) for x in ours], [np.tile(x, 50) for x in theirs])
+    np.testing.assert_allclose(again.interval, found.interval)
+
+
+def test_a_verdict_needs_an_interval_without_one():
+    assert metrics.Ratio(np.ones(3), 1.5, (1.2, 1.9)).verdict == "worse"
+    assert metrics.Ratio(np.ones(3), 0.5, (0.2, 0.9)).verdict == "better"
+    assert metrics.Ratio(np.ones(3), 1.5, (0.9, 1.9)).verdict.startswith("neither")
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [([1], [1]), ([1, 2], [1]), ([], [])])
+def test_a_ratio_needs_two_paired_seeds(ours, theirs):
+    with pytest.raises(ValueError, match="seeds: allowed are equal numbers from 2"):
+        metrics.mean_ratio([np.full(3, x) for x in ours], [np.full(3, x) for x in theirs])

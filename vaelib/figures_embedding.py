@@ -45,7 +45,8 @@ def sheet(
     for name, group in (lines or {}).items():
         figure.add_trace(_strands(group, name))
     figure.update_layout(
-        scene=_space() | {"camera": {"eye": _face_on(mu)}}, showlegend=bool(lines), legend={"x": 0, "y": 0, "itemsizing": "constant"},
+        scene=_space() | {"camera": {"eye": _face_on(mu)}},
+        showlegend=bool(lines), legend={"x": 0, "y": 0, "itemsizing": "constant"},
         updatemenus=[_buttons("colour by", markers, [0])],
     )  # fmt: skip
     return figure

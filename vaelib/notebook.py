@@ -52,6 +52,15 @@ def settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in Experiment.model_fields}
 
 
+def glue(prefix: str = "", **values: Any) -> None:
+    """Make numbers (or words) available to the prose, each as `prefix` and its name, without showing them."""
+    from myst_nb import glue as glue_one
+
+    for name, value in values.items():
+        # A numpy scalar would be shown with its type.
+        glue_one(prefix + name, value.item() if hasattr(value, "item") else value, display=False)
+
+
 def runs_root() -> Path:
     """Return the folder of the runs: `$VAELIB_RUNS`, else `runs` beside the notebooks' folder or here."""
     if chosen := os.environ.get("VAELIB_RUNS"):

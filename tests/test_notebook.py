@@ -1,0 +1,59 @@
+"""A chapter's first cell: names and values checked before any work."""
+
+from typing import List, Optional  # noqa: UP035 - as the chapters spell it, for papermill
+
+import numpy as np
+import pytest
+
+from vaelib import notebook
+from vaelib.experiment import SettingError
+
+
+def namespace(**values):
+    declared = {"profile": str, "gamma": Optional[float], "seeds": List[int]}  # noqa: UP006, UP045
+    plain = {"__annotations__": declared, "In": [""], "Out": {}, "_": 3, "np": np, "Optional": Optional}
+    return {**plain, "profile": "smoke", "gamma": None, "seeds": [0, 1], **values}
+
+
+def test_parameters_are_converted_to_their_types():
+    found = notebook.parameters(namespace(gamma="1e-2", seeds=["3", 4]))
+    assert found == {"profile": "smoke", "gamma": 0.01, "seeds": [3, 4]}
+    assert notebook.settings(found) == {"profile": "smoke", "gamma": 0.01}
+
+
+def test_an_injected_name_that_the_notebook_lacks_is_named_with_those_it_has():
+    with pytest.raises(SettingError, match="unknown parameter 'gama'; this notebook has: profile, gamma, seeds"):
+        notebook.parameters(namespace(gama=0.1))
+
+
+@pytest.mark.parametrize(("name", "value"), [("gamma", "much"), ("seeds", 3), ("profile", None), ("gamma", [1])])
+def test_a_value_of_the_wrong_type_is_named(name, value):
+    with pytest.raises(SettingError, match=f"{name} = .*: allowed is "):
+        notebook.parameters(namespace(**{name: value}))
+
+
+def test_runs_lie_where_the_environment_says_or_beside_the_chapters(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAELIB_RUNS", str(tmp_path / "mine"))
+    assert notebook.runs_root() == tmp_path / "mine"
+    monkeypatch.delenv("VAELIB_RUNS")
+    (tmp_path / "notebooks").mkdir()
+    for here, root in ((tmp_path / "notebooks", tmp_path / "runs"), (tmp_path, tmp_path / "runs")):
+        monkeypatch.chdir(here)
+        assert notebook.runs_root() == root
+
+
+def test_a_page_is_static_only_when_the_build_says_so(monkeypatch):
+    monkeypatch.delenv("VAELIB_STATIC", raising=False)
+    assert not notebook.is_static()
+    monkeypatch.setenv("VAELIB_STATIC", "1")
+    assert notebook.is_static()
+
+
+def test_glued_values_are_plain_numbers(monkeypatch):
+    import myst_nb
+
+    glued = {}
+    monkeypatch.setattr(myst_nb, "glue", lambda name, value, display: glued.update({name: value}))
+    notebook.glue("run_", error=np.float32(0.5), best=3, word="yes", count=np.array([True, True]).sum())
+    assert glued == {"run_error": 0.5, "run_best": 3, "run_word": "yes", "run_count": 2}
+    assert {type(value) for value in glued.values()} == {float, int, str}
