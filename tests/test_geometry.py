@@ -152,7 +152,7 @@ def test_a_sheet_passes_through_what_it_was_fitted_to_and_its_lines_keep_their_f
     lines = sheet.lines(0, lines=3, points=5)
     assert [line.shape for line in lines] == [(5, 3)] * 3
     heights = np.array([line[:, 2] for line in lines])  # the third latent is a itself
-    np.testing.assert_allclose(heights, np.full((5, 3), [0.65, 1.25, 1.85]).T, atol=2e-3)
+    np.testing.assert_allclose(heights, np.full((5, 3), [0.65, 1.25, 1.85]).T, atol=5e-3)
 
 
 def test_bad_sheets_and_controls_are_refused() -> None:

@@ -1,6 +1,7 @@
 """The pictures of the embedding's chapter: the sheet, its matrices, its dimension, its rotations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -8,9 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vaelib import figures
+from vaelib import figures, geometry, losses, metrics
+from vaelib.dataset import DataSet
 from vaelib.experiment import PARAMETER_RANGE
 from vaelib.geometry import Dimension, Rotations
+from vaelib.run import Run
 
 Numbers = NDArray[np.float64]
 
@@ -19,6 +22,95 @@ _TITLES = {"a": "<i>a</i>", "b": "<i>b</i>", "error": "error over<br>own varianc
 _LATENTS = ("μ₁", "μ₂", "μ₃")
 _DECIMALS = 3  # of the colours' values in a page: a thousandth is far below what the eye sees
 _MOST_POINTS = 1500  # in a turnable figure, for the page's weight
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What the chapter says of one training's embedding, at the epoch of lowest validation loss.
+
+    `error`, `relative_error`: mean squared error of the validation images, and over each image's own variance;
+    `correlation`: the largest absolute one of two latents; `variances` (d,): along the principal axes; `turning`:
+    the mean total turning in degrees of the lines of constant a and of constant b; `term`, `aligned`: the
+    entanglement term and the alignment with (a, b) over all rotations; `preferred`: the alignment where the term is
+    lowest.
+    """
+
+    label: str
+    mu: NDArray[Any]
+    error: float
+    relative_error: float
+    correlation: float
+    variances: Numbers
+    dimension: Dimension
+    turning: tuple[float, float]
+    term: Rotations
+    aligned: Rotations
+    preferred: float
+
+
+def describe(run: Run, data: DataSet) -> Description:
+    """Return the numbers of a training's embedding and reconstructions; its label tells the penalty's weight."""
+    mu, factors = run.embeddings[run.best_epoch], data.parameters[data.train]
+    images = data.images[data.validation]
+    made = run.reconstruct(images)
+    sheet = geometry.fit_sheet(factors, mu)
+    constant_a, constant_b = (float(np.mean([geometry.turning(line) for line in sheet.lines(k)])) for k in (0, 1))
+    term = geometry.over_rotations(losses.entanglement, mu)
+    gamma = run.experiment.gamma
+    return Description(
+        label=f"γ = {gamma:g}" + ("" if gamma else " (standard)"),
+        mu=mu,
+        error=float(metrics.squared_error(images, made).mean()),
+        relative_error=float(metrics.normalised_error(images, made).mean()),
+        correlation=metrics.largest_correlation(mu),
+        variances=metrics.eigenvalues(mu),
+        dimension=geometry.twonn(mu),
+        turning=(constant_a, constant_b),
+        term=term,
+        aligned=geometry.over_rotations(lambda turned: metrics.alignment(turned, factors), mu),
+        preferred=metrics.alignment(mu @ term.at_lowest.T, factors),
+    )
+
+
+def shape_table(described: Sequence[Description]) -> Any:
+    """Return the table of reconstruction and shape, a row for each embedding."""
+    head = ["", "squared error × 1000", "error over own variance", "largest |correlation|"]
+    head += ["variances along principal axes", "their sum", "intrinsic dimension", "mean turning, constant a, b"]
+    rows = [
+        [
+            one.label,
+            f"{1000 * one.error:.2f}",
+            f"{100 * one.relative_error:.1f} %",
+            f"{one.correlation:.2f}",
+            ", ".join(f"{variance:.2f}" for variance in one.variances),
+            f"{one.variances.sum():.2f}",
+            f"{one.dimension.estimate:.2f} ({one.dimension.low:.2f} to {one.dimension.high:.2f})",
+            f"{one.turning[0]:.0f}°, {one.turning[1]:.0f}°",
+        ]
+        for one in described
+    ]
+    caption = "Reconstruction of the validation images, and the shape of the embedding."
+    return figures.table(head, rows, caption=caption)
+
+
+def orientation_table(described: Sequence[Description]) -> Any:
+    """Return the table of the entanglement term and the alignment over rotations, a row for each embedding."""
+    head = ["", "term as trained", "lowest and highest over rotations", "rotations with a lower value"]
+    head += ["alignment as trained", "alignment where the term is lowest", "best alignment over rotations"]
+    rows = [
+        [
+            one.label,
+            f"{one.term.value:.3f}",
+            f"{one.term.lowest:.3f} to {one.term.highest:.3f}",
+            f"{100 * one.term.rank:.1f} %",
+            f"{one.aligned.value:.2f}",
+            f"{one.preferred:.2f}",
+            f"{one.aligned.highest:.2f}",
+        ]
+        for one in described
+    ]
+    caption = "The entanglement term and the alignment with (a, b) over the rotations of each embedding."
+    return figures.table(head, rows, caption=caption)
 
 
 def sheet(
@@ -31,9 +123,8 @@ def sheet(
     """Return a turnable scatter of an embedding, with a button for each colouring.
 
     mu: (n, 3). values: {"a": …, "b": …, "error": …}, each (n,); the colours of the error end at its 98th
-    percentile. lines: curves (m, 3) of constant a and b, {"a": […], "b": […]}, drawn over
-    the points. At most `n_points` points are shown, the
-    first ones, and never more than 1,500.
+    percentile. lines: curves (m, 3) of constant a and b, {"a": […], "b": […]}, drawn over the points. At most
+    `n_points` points are shown, the first ones, and never more than 1,500.
     """
     import plotly.graph_objects as go
 
