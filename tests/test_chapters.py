@@ -112,3 +112,9 @@ def test_papermill_alone_is_stopped_by_the_chapter_itself(name: str, value: str,
     assert done.returncode != 0
     assert "SettingError" in done.stderr and message in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_every_module_is_in_the_reference() -> None:
+    text = (ROOT / "book" / "api.md").read_text()
+    modules = {path.stem for path in (ROOT / "vaelib").glob("*.py")} - {"__init__"}
+    assert {module for module in modules if f".. automodule:: vaelib.{module}\n" not in text} == set()

@@ -14,7 +14,7 @@ import pytest
 
 from vaelib import Experiment, dataset, losses, provenance, store, training
 from vaelib.run import Run, best_epoch
-from vaelib.training import Batches, TrainingError, train
+from vaelib.training import Batches, TrainingError, train, train_all
 
 TINY = Experiment.from_profile(
     "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
@@ -210,6 +210,25 @@ def test_a_full_disk_is_one_message_and_keeps_the_earlier_epochs(run, tmp_path, 
     assert Run(tmp_path / TINY.name).epochs == 1
     monkeypatch.undo()
     same(train(TINY, tmp_path, progress=False), run)
+
+
+def test_several_at_once_are_the_same_runs_in_the_same_order(run, root):
+    others = [TINY.replace(seed=seed, epochs=1) for seed in (1, 2)]
+    first, again, second = train_all([others[0], TINY, others[1]], root, workers=2)
+    assert [each.experiment.seed for each in (first, second)] == [1, 2] and first.complete and second.complete
+    same(again, run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
+        patch.setattr(training, "_Trainer", None)
+        assert [each.path for each in train_all(others, root)] == [first.path, second.path]
+
+
+def test_a_failure_among_several_keeps_what_the_others_finished(root, tmp_path):
+    wild = TINY.replace(learning_rate=10.0, optimizer="sgd", beta=1e3, schedule="constant", gamma=0.0)
+    good = TINY.replace(seed=9, epochs=1)
+    with pytest.raises(TrainingError, match="became"):
+        train_all([good, wild], tmp_path, workers=2)
+    assert Run(tmp_path / good.name).complete
 
 
 def test_an_unwritable_root_is_named_before_any_work(tmp_path, monkeypatch):

@@ -10,12 +10,12 @@ from vaelib.experiment import Experiment, SettingError
 
 if TYPE_CHECKING:
     from vaelib.run import Run
-    from vaelib.training import train
+    from vaelib.training import train, train_all
 
 __version__ = "0.1.0"
-__all__ = ["Experiment", "Run", "SettingError", "__version__", "train"]
+__all__ = ["Experiment", "Run", "SettingError", "__version__", "train", "train_all"]
 
-_HOMES = {"Run": "vaelib.run", "train": "vaelib.training"}
+_HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.training"}
 
 
 def __getattr__(name: str) -> Any:

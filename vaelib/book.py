@@ -136,13 +136,12 @@ def _pages(source: Path, output: Path) -> Path:
     with open(log, "wb") as stream:
         result = subprocess.run(
             [*command, "--all", "-W", "-n", "--keep-going"],
-            env={**os.environ, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
     if result.returncode:
-        lines = log.read_text(errors="replace").splitlines()
+        lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(errors="replace")).splitlines()
         told = [line for line in lines if re.search(r": (WARNING|ERROR|CRITICAL): ", line)] or lines[-15:]
         raise BuildError("Jupyter Book failed:\n" + "\n".join([*told[:30], f"Its log: {log}"]))
     html = output / "html"

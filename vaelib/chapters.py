@@ -174,6 +174,8 @@ class Executor:
         """Return an environment in which nothing of the user's can swap the kernel or change the pages."""
         environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND")}
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # Chapters side by side share the cores: more threads than cores cost a third of the speed.
+        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // self.jobs)))
         return environment | {
             "IPYTHONDIR": f"{private}/ipython",
             "JUPYTER_CONFIG_DIR": f"{private}/config",

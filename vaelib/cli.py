@@ -4,6 +4,7 @@ A user's mistake ends in one line and exit status 2. Nothing heavy is imported b
 """
 
 import inspect
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,8 @@ def book(
     """Execute the chapters, from fresh runs, and make the pages of them."""
     from vaelib import book as building
 
+    # Asked to end, it stops its chapters as at Ctrl-C; otherwise they would go on alone.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = building.find_root()
     html = building.build(
         root,
