@@ -6,7 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.made-from-lock
+LOCKED := $(VENV)/.made-from-lock
+INSTALLED := $(VENV)/.vaelib-installed
 ARGS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -22,14 +23,17 @@ test: venv
 	$(BIN)/mypy
 	$(BIN)/pytest $(ARGS)
 
-venv: $(STAMP)
+venv: $(INSTALLED)
 
 # Made once, and again from nothing when the lock changes: then it holds what the lock says and nothing else.
-$(STAMP): requirements.lock pyproject.toml
+$(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11, 3.12 or 3.13 is needed; %s is %d.%d. Name another: make PYTHON=python3.12" % (sys.executable, *sys.version_info[:2]))'
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	touch $@
+
+$(INSTALLED): pyproject.toml $(LOCKED)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
