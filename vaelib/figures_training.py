@@ -47,8 +47,9 @@ def curves(run: Run, floor: float) -> Figure:
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.get_major_locator().set_params(integer=True)
-    axes[1].axhline(floor, color=figures.GREEN, linewidth=1.2, label="floor")
-    axes[1].legend()
+    axes[1].axhline(floor, color=figures.GREEN, linewidth=1.2)
+    axes[1].annotate("floor", (1, floor), (0, 3), textcoords="offset points", color=figures.GREEN, fontsize=9)
+    axes[3].legend(loc="lower right")
     axes[0].set_ylabel("value per image")
     return figure
 
