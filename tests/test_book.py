@@ -277,6 +277,8 @@ def command_line(tree: Path, *arguments: str, env: Mapping[str, str] | None = No
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(env or {})},
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -295,6 +297,29 @@ def test_an_interrupted_build_stops_its_chapters_and_tells_how_to_go_on(tree: Pa
     assert errors.strip().splitlines()[-1] == "vaelib: interrupted; `vaelib book --reuse` goes on from here"
     assert "Traceback" not in errors
     assert all(gone(int(str(entry["pid"]))) for entry in told(output))
+
+
+def test_a_kernel_that_dies_before_its_first_cell_is_started_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, starts = chapters.Executor._papermill, []
+
+    def unlucky(self: chapters.Executor, chapter: chapters.Chapter, executed: Path, log: Path) -> int:
+        starts.append(chapter.name)
+        if len(starts) < 3:
+            log.write_text("RuntimeError: Kernel died before replying to kernel_info\n")
+            return 1
+        return real(self, chapter, executed, log)
+
+    monkeypatch.setattr(chapters.Executor, "_papermill", unlucky)
+    book.build(tree, profile="smoke", jobs=1)
+    assert starts == ["01_one"] * 3 + ["02_two"] or starts == ["02_two"] * 3 + ["01_one"]
+    # But not for ever, and not after an error of the chapter's own.
+    starts.clear()
+    monkeypatch.setattr(
+        chapters.Executor, "_papermill", lambda *a: starts.append(a[1].name) or a[3].write_text("a bug\n") or 1
+    )
+    with pytest.raises(BuildError, match="a bug"):
+        book.build(tree, profile="smoke", jobs=1)
+    assert len(starts) == len(set(starts))  # the other chapter may have begun before all was stopped
 
 
 def test_a_failed_build_has_an_exit_status(tree: Path) -> None:

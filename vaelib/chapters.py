@@ -26,6 +26,8 @@ from vaelib.vendor import BuildError
 
 # Those that train most begin first, so that none of them is left alone at the end.
 _LONGEST_FIRST = ("05", "04", "03", "02", "01")
+_STARTS = 3  # how often a kernel that dies before its first cell is started
+_NEVER_STARTED = b"Kernel died before replying to kernel_info"
 _GRACE = 10.0  # seconds between asking a chapter to stop and making it
 
 
@@ -142,6 +144,20 @@ class Executor:
         stamp = chapter.stamp()  # of the sources as they are now, whatever is edited meanwhile
         executed, log = self._executed(chapter), self.output / "logs" / f"{chapter.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(_STARTS):
+            status = self._papermill(chapter, executed, log)
+            # Kernels that start at the same moment can pick the same free port; one of them then dies.
+            if not status or _NEVER_STARTED not in log.read_bytes():
+                break
+        # Only the exit status tells: a notebook's metadata may say "completed" after a time-out.
+        if status:
+            told = _failure(chapter, executed, log)
+            raise BuildError(f"{told}\nFinished runs are kept: `vaelib book --reuse` goes on from here.")
+        store.write(self._stamp_file(chapter), stamp.encode())
+        return time.perf_counter() - begun
+
+    def _papermill(self, chapter: Chapter, executed: Path, log: Path) -> int:
+        """Execute the chapter once, in a process of its own, and return its exit status."""
         executed.unlink(missing_ok=True)
         command = [sys.executable, "-m", "papermill", str(chapter.path), str(executed)]
         command += ["--cwd", str(self.notebooks), "--kernel", "python3"]
@@ -163,12 +179,7 @@ class Executor:
             status = process.wait()
             with self._guard:
                 self._running.discard(process)
-        # Only the exit status tells: a notebook's metadata may say "completed" after a time-out.
-        if status:
-            told = _failure(chapter, executed, log)
-            raise BuildError(f"{told}\nFinished runs are kept: `vaelib book --reuse` goes on from here.")
-        store.write(self._stamp_file(chapter), stamp.encode())
-        return time.perf_counter() - begun
+        return status
 
     def _environment(self, private: str) -> dict[str, str]:
         """Return an environment in which nothing of the user's can swap the kernel or change the pages."""

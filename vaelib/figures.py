@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from vaelib import notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
@@ -113,6 +114,14 @@ def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[
     how = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps = [{"label": name, "method": "animate", "args": [[name], how]} for name in names]
     return {"steps": steps, "active": active, "currentvalue": {"prefix": prefix}, "pad": {"t": 40}}
+
+
+def face_on(mu: NDArray[Any]) -> dict[str, float]:
+    """Return the eye of a turnable figure that looks at a sheet's broad side, a little from above. mu: (n, 3)."""
+    normal = np.linalg.svd(mu - mu.mean(axis=0), full_matrices=False)[2][-1]
+    view = normal * (1 if normal[2] >= 0 else -1) + [0.0, 0.0, 0.3]
+    x, y, z = 2.0 * view / np.linalg.norm(view)
+    return {"x": float(x), "y": float(y), "z": float(z)}
 
 
 def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:

@@ -136,7 +136,7 @@ def sheet(
     for name, group in (lines or {}).items():
         figure.add_trace(_strands(group, name))
     figure.update_layout(
-        scene=_space() | {"camera": {"eye": _face_on(mu)}},
+        scene=_space() | {"camera": {"eye": figures.face_on(mu)}},
         showlegend=bool(lines), legend={"x": 0, "y": 0, "itemsizing": "constant"},
         updatemenus=[_buttons("colour by", markers, [0])],
     )  # fmt: skip
@@ -301,14 +301,6 @@ def _space(centre: Numbers | None = None, side: float = 0.0) -> dict[str, Any]:
         scene[f"{axis}axis"] |= {"range": [float(middle - side / 2), float(middle + side / 2)], "nticks": 5}
     eye = {"x": 1.6, "y": 1.6, "z": 1.1}  # a little farther than usual, so that narrow scenes keep their labels
     return {**scene, "aspectmode": "cube", "dragmode": "turntable", "camera": {"eye": eye}}
-
-
-def _face_on(mu: NDArray[Any]) -> dict[str, float]:
-    """Return an eye that looks at the sheet's broad side, a little from above."""
-    normal = np.linalg.svd(mu - mu.mean(axis=0), full_matrices=False)[2][-1]
-    view = normal * (1 if normal[2] >= 0 else -1) + [0.0, 0.0, 0.3]
-    x, y, z = 2.0 * view / np.linalg.norm(view)
-    return {"x": float(x), "y": float(y), "z": float(z)}
 
 
 def _buttons(title: str, markers: Mapping[str, dict[str, Any]], traces: list[int]) -> dict[str, Any]:

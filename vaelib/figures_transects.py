@@ -74,13 +74,14 @@ def through_embedding(mu: Numbers, lines: Mapping[str, Numbers], boxed: Mapping[
     figure = go.Figure(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=dots, name="training", hoverinfo="skip"))
     for name, line in lines.items():
         x, y, z = np.round(line, 3).T
-        sizes = np.where(boxed[name], 7, 3.5)
+        sizes = np.where(boxed[name], 8, 3)
         text = [f"{name}: a = {a:.2f}, b = {b:.2f}" for a, b in dataset.transect(name)]
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="lines+markers", name=name, text=text, hoverinfo="text",
-            line={"color": figures.TRANSECT_COLORS[name], "width": 6},
+            line={"color": figures.TRANSECT_COLORS[name], "width": 4},
             marker={"size": sizes, "color": figures.TRANSECT_COLORS[name]},
         )  # fmt: skip
     axes = {f"{axis}axis": {"title": {"text": f"μ{sub}"}} for axis, sub in zip("xyz", "₁₂₃", strict=True)}
-    figure.update_layout(scene={**axes, "aspectmode": "data"}, legend={"x": 0, "y": 1})
+    camera = {"eye": figures.face_on(mu)}
+    figure.update_layout(scene={**axes, "aspectmode": "data", "camera": camera}, legend={"x": 0, "y": 1})
     return figure
