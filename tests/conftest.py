@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--screenshots", type=Path, help="keep a picture of every page in this folder")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only makes pictures unless they are asked for: it is no check that was skipped."""
+    if config.getoption("--screenshots") is None:
+        items[:] = [item for item in items if not item.name.startswith("test_pictures_of_the_pages")]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the tests out of the user's cache, and the cache out of the tests."""

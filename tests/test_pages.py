@@ -233,8 +233,6 @@ def test_the_front_page_is_where_a_folder_opens(visitor: Visitor) -> None:
 def test_pictures_of_the_pages(browser: Any, served: str, request: pytest.FixtureRequest) -> None:
     """Not a check by itself: pictures for people to look at, in both colour schemes."""
     folder = request.config.getoption("--screenshots")
-    if folder is None:
-        pytest.skip("no --screenshots FOLDER")
     folder.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         visitor = Visitor(browser, served, color_scheme=scheme)
