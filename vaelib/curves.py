@@ -151,7 +151,7 @@ def _parameters(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     a, b = (np.ascontiguousarray(array) for array in np.broadcast_arrays(np.atleast_1d(a), np.atleast_1d(b)))
     reach = np.abs(a) + np.abs(b)
     if len(a) and reach.max() > LARGEST_RADIUS * (1 + 1e-9):
-        i = int(reach.argmax())
+        i = int(np.argmax(reach))
         raise ValueError(f"a = {a[i]:g}, b = {b[i]:g}: allowed is |a| + |b| up to {LARGEST_RADIUS:g}, the frame")
     return a, b
 

@@ -278,7 +278,7 @@ def _own(parameters: ArrayLike) -> NDArray[np.float64]:
         raise SettingError(f"parameters has shape {points.shape}: allowed is (n, 2), a and b of n points")
     wrong = ~np.isfinite(points).all(axis=1) | (np.abs(points).sum(axis=1) > curves.LARGEST_RADIUS)
     if wrong.any():
-        row = int(wrong.argmax())
+        row = int(np.argmax(wrong))
         raise SettingError(
             f"parameters[{row}] = {points[row].tolist()}: allowed are finite a and b with |a| + |b| up to "
             f"{curves.LARGEST_RADIUS:g}"
@@ -313,7 +313,7 @@ def _split(
 
 
 def _weights(b: NDArray[np.float64], remaining: NDArray[np.float64], settings: DataSettings) -> NDArray[np.float32]:
-    lowest, highest = remaining.min(), remaining.max()
+    lowest, highest = np.min(remaining), np.max(remaining)
     if settings.sample_weights == "none" or lowest == highest:
         return np.ones(len(b), dtype=np.float32)
     return np.clip(2 * (highest - b) / (highest - lowest), 0, 2).astype(np.float32)

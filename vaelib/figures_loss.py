@@ -170,7 +170,7 @@ def surface(axis: Any, square: float, product: float) -> None:
     grid = np.linspace(-1, 1, 41)
     mu_i, mu_j = np.meshgrid(grid, grid)
     cost = pair_cost(mu_i, mu_j, square, product)
-    top = float(cost.max()) or 1.0
+    top = float(np.max(cost)) or 1.0
     axis.plot_surface(mu_i, mu_j, cost, cmap=_COST, vmin=0, vmax=top, rstride=2, cstride=2, linewidth=0)
     axis.contour(mu_i, mu_j, cost, levels=np.linspace(0, top, 9)[1:-1], cmap=_COST, offset=-0.6 * top, linewidths=1.2)
     axis.set(xlabel=r"$\mu_i$", ylabel=r"$\mu_j$", xlim=(-1, 1), ylim=(-1, 1), zlim=(-0.6 * top, top))
