@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaelib import curves, dataset, store
+from vaelib import curves, dataset, exchange, store
 from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment, SettingError
 
 
@@ -345,7 +345,7 @@ def test_without_cache_nothing_is_written(cache_folder):
 def test_keras_reads_what_was_exported(tmp_path):
     keras = pytest.importorskip("keras")
     data = dataset.build(small(region="punctured"))
-    folder = dataset.export(data, tmp_path / "out")
+    folder = exchange.export(data, tmp_path / "out")
     for split, indices in (("train", data.train), ("validation", data.validation), ("hole", data.hole)):
         batches = keras.utils.image_dataset_from_directory(
             folder / split, labels=None, color_mode="grayscale", image_size=(32, 32), shuffle=False
@@ -360,14 +360,14 @@ def test_keras_reads_what_was_exported(tmp_path):
 
 def test_parameters_csv_tells_all_and_can_be_read_back(tmp_path):
     data = dataset.build(small(region="thinned", sample_weights="per_image"))
-    folder = dataset.export(data, tmp_path / "out")
+    folder = exchange.export(data, tmp_path / "out")
     assert sorted(path.name for path in folder.iterdir()) == [
         "parameters.csv",
         "removed",
         "train",
         "validation",
     ]
-    np.testing.assert_array_equal(dataset.read_points(folder / "parameters.csv"), data.parameters)
+    np.testing.assert_array_equal(exchange.read_points(folder / "parameters.csv"), data.parameters)
     with (folder / "parameters.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 300
@@ -380,7 +380,7 @@ def test_parameters_csv_tells_all_and_can_be_read_back(tmp_path):
 
 def test_a_full_set_has_no_folder_of_left_out_images(tmp_path):
     (tmp_path / "empty").mkdir()
-    folder = dataset.export(dataset.build(small(n_images=20)), tmp_path / "empty")
+    folder = exchange.export(dataset.build(small(n_images=20)), tmp_path / "empty")
     assert not (folder / "hole").exists()
 
 
@@ -389,16 +389,16 @@ def test_export_refuses_a_folder_in_use_and_names_one_it_cannot_write(tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.txt").write_text("mine")
     with pytest.raises(SettingError, match="used' is not empty"):
-        dataset.export(data, tmp_path / "used")
+        exchange.export(data, tmp_path / "used")
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["thesis.txt"]
     with pytest.raises(store.StoreError, match="cannot write"):
-        dataset.export(data, tmp_path / "used" / "thesis.txt" / "out")
+        exchange.export(data, tmp_path / "used" / "thesis.txt" / "out")
 
 
 def test_read_points_takes_columns_in_any_order_and_skips_blank_lines(tmp_path):
     file = tmp_path / "points.csv"
     file.write_bytes("\ufeffname, b ,a\nx,0.5,1\n\ny,1e-1,2\n".encode())
-    np.testing.assert_array_equal(dataset.read_points(file), [[1.0, 0.5], [2.0, 0.1]])
+    np.testing.assert_array_equal(exchange.read_points(file), [[1.0, 0.5], [2.0, 0.1]])
 
 
 @pytest.mark.parametrize(
@@ -421,11 +421,11 @@ def test_read_points_names_file_line_column_and_value(tmp_path, text, message):
     file = tmp_path / "points.csv"
     file.write_text(text)
     with pytest.raises(SettingError, match=message):
-        dataset.read_points(file)
+        exchange.read_points(file)
 
 
 def test_read_points_of_no_text_file(tmp_path):
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff\xfe\x00")
     for name in ("image.png", "missing.csv"):
         with pytest.raises(SettingError, match=f"{name} cannot be read as a CSV file"):
-            dataset.read_points(tmp_path / name)
+            exchange.read_points(tmp_path / name)

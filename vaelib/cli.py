@@ -110,13 +110,14 @@ def dataset(
     """Build the data set, or take it from the cache, and tell what is in it."""
     experiment = Experiment.from_profile(profile, **settings)
     from vaelib import dataset as data
+    from vaelib import exchange
 
-    images = data.build(experiment.data, parameters=data.read_points(points) if points else None)
+    images = data.build(experiment.data, parameters=exchange.read_points(points) if points else None)
     size = experiment.image_size
     print(f"{len(images.images)} images of {size}×{size} pixels, region {experiment.region}")
     print(f"training {len(images.train)}, validation {len(images.validation)}, in the hole {len(images.hole)}")
     if export:
-        print(f"written to {data.export(images, export)}")
+        print(f"written to {exchange.export(images, export)}")
 
 
 @app.command()

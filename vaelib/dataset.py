@@ -1,15 +1,13 @@
-"""From the parameter space (a, b) to images: points, hole, split, weights, transects, cache and export.
+"""From the parameter space (a, b) to images: points, hole, split, weights, transects, cache.
 
 A data set is fully described by its settings: the points come from `data_seed`, their order is that of the
 draw and never shuffled, and the same settings give the same pixels. Sources: the study's sections 1 (data
 set, split, weights) and 2 (transects).
 """
 
-import csv
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +15,6 @@ from typing import Any, cast
 import numpy as np
 import platformdirs
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from vaelib import curves, store
@@ -183,91 +180,6 @@ def montage(images: NDArray[Any], columns: int) -> NDArray[Any]:
     return sheet.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
 
 
-def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
-    """Write the images as grey PNG files and `parameters.csv` (file, a, b, split, weight); return the folder.
-
-    The subfolders are `train`, `validation` and, where the region leaves images out, `hole` (for a thinned
-    set `removed`). `keras.utils.image_dataset_from_directory` reads each with labels=None, and the whole
-    folder with the split as label; files are named by their index, so the order is that of the draw.
-    `parameters.csv` comes last: a folder that has it is complete. `read_points` reads it.
-
-    Raises SettingError when the folder is not empty, StoreError when it cannot be written.
-    """
-    folder = Path(folder)
-    left_out_name = "removed" if dataset.settings.region == "thinned" else "hole"
-    splits = {"train": dataset.train, "validation": dataset.validation, left_out_name: dataset.left_out}
-    rows = sorted((int(index), split) for split, indices in splits.items() for index in indices)
-    lines = ["file,a,b,split,weight"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise SettingError(f"folder = {str(folder)!r} is not empty: give a new or an empty one")
-        for split in {split for _, split in rows}:
-            (folder / split).mkdir()
-        for index, split in tqdm(rows, desc="writing images", unit="image", leave=False, delay=2, disable=None):
-            name = f"{split}/{index:06d}.png"
-            Image.fromarray(dataset.images[index]).save(folder / name)
-            a, b = dataset.parameters[index].tolist()
-            lines.append(f"{name},{a!r},{b!r},{split},{float(dataset.weights[index])!r}")
-    except OSError as error:
-        raise store.StoreError(f"cannot write {folder}: {error.strerror or error}") from error
-    store.write(folder / "parameters.csv", ("\n".join(lines) + "\n").encode())
-    return folder
-
-
-def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
-    """Read (n, 2) points (a, b) from a CSV file whose header has columns a and b; others are ignored.
-
-    Allowed are finite numbers with |a| + |b| up to 4, which the frame holds; the study's space is within.
-    Raises SettingError, which names the file, the line, the column and the value.
-    """
-    path = Path(path)
-    points: list[list[float]] = []
-    try:
-        # utf-8-sig, as spreadsheets write a byte order mark.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for line, row in _rows(path, csv.DictReader(file, skipinitialspace=True)):
-                point = [_number(path, line, name, row[name]) for name in ("a", "b")]
-                if sum(map(abs, point)) > curves.LARGEST_RADIUS:
-                    raise SettingError(
-                        f"{path}, line {line}, columns a and b: {point[0]:g} and {point[1]:g}: allowed is "
-                        f"|a| + |b| up to {curves.LARGEST_RADIUS:g}"
-                    )
-                points.append(point)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingError(f"{path} cannot be read as a CSV file: {error}") from error
-    if not points:
-        raise SettingError(f"{path} has no points: a header with a and b and a line a point are needed")
-    return np.array(points, dtype=np.float64)
-
-
-def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str | None]]]:
-    """Yield the line number and the row of every line that is not blank, once the header is checked."""
-    header = [name.strip() for name in reader.fieldnames or []]
-    for name in ("a", "b"):
-        if header.count(name) != 1:
-            raise SettingError(
-                f"{path}, line 1: column {name!r} is there {header.count(name)} times, once is allowed; "
-                f"the header is {','.join(header)!r}"
-            )
-    reader.fieldnames = header
-    for row in reader:
-        yield reader.line_num, row
-
-
-def _number(path: Path, line: int, name: str, text: str | None) -> float:
-    limit = curves.LARGEST_RADIUS
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = np.nan
-    if not abs(value) <= limit:  # nan is not either
-        raise SettingError(
-            f"{path}, line {line}, column {name}: {text!r}: allowed are numbers from {-limit:g} to {limit:g}"
-        )
-    return value
-
-
 def _own(parameters: ArrayLike) -> NDArray[np.float64]:
     """Return given points as a checked (n, 2) copy."""
     try:
@@ -325,13 +237,7 @@ def _render(parameters: NDArray[np.float64], settings: DataSettings) -> NDArray[
     with tqdm(total=len(images), desc="drawing images", unit="image", leave=False, delay=2, disable=None) as bar:
         for start in range(0, len(images), _SLAB):
             slab = parameters[start : start + _SLAB]
-            images[start : start + _SLAB] = curves.render(
-                slab[:, 0],
-                slab[:, 1],
-                image_size=size,
-                line_width=settings.line_width,
-                framing=settings.framing,
-            )
+            images[start : start + _SLAB] = draw(slab, settings)
             bar.update(len(slab))
     return images
 
