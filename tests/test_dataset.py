@@ -89,6 +89,16 @@ def test_splits_are_disjoint_ordered_and_complete(five_thousand, region):
     assert (np.diff(np.concatenate([data.train, data.validation])) > 0).all()
 
 
+@pytest.mark.parametrize("region", ["full", "punctured", "thinned"])
+def test_the_training_size_is_known_without_images(region, monkeypatch):
+    settings = Experiment.from_profile("smoke", region=region)
+    expected = len(dataset.build(settings).train)
+    monkeypatch.setattr(dataset, "draw", None)
+    assert dataset.training_size(settings) == dataset.training_size(settings.data) == expected
+    with pytest.raises(SettingError, match="0 validate"):
+        dataset.training_size(settings.replace(n_images=20, region="punctured", hole_radius=1.0))
+
+
 def test_regions_share_points_and_images(five_thousand):
     for region in ("punctured", "thinned"):
         np.testing.assert_array_equal(five_thousand[region].parameters, five_thousand["full"].parameters)
@@ -429,3 +439,12 @@ def test_read_points_of_no_text_file(tmp_path):
     for name in ("image.png", "missing.csv"):
         with pytest.raises(SettingError, match=f"{name} cannot be read as a CSV file"):
             exchange.read_points(tmp_path / name)
+
+
+def test_the_holes_outline_is_its_edge_closed_and_within_the_parameter_space():
+    settings = Experiment.from_profile("smoke")
+    edge = dataset.hole_outline(settings, 13)
+    np.testing.assert_allclose(np.hypot(*(edge - [settings.hole_a, settings.hole_b]).T), settings.hole_radius)
+    np.testing.assert_allclose(edge[0], edge[-1], atol=1e-12)
+    wide = dataset.hole_outline(settings.replace(hole_radius=1.0))
+    assert wide[:, 0].min() == 0.5 and wide[:, 0].max() == 2

@@ -33,6 +33,8 @@ BAD = {
     "kl_scaling": "sum",
     "penalty": "none",
     "gamma": float("nan"),
+    "capacity": -1,
+    "capacity_growth": 0,
     "epochs": 0,
     "batch_size": 0,
     "optimizer": "lion",
@@ -41,6 +43,7 @@ BAD = {
     "shuffle": "sometimes",
     "snapshots": "1,two",
     "seed": 2**32,
+    "devices": 0,
 }
 
 
@@ -61,7 +64,11 @@ def test_a_bad_value_is_an_error_that_names_the_setting_and_what_is_allowed(name
         ({"epochs": 3, "snapshots": (4,)}, "snapshots = .4.: allowed are epochs 0 to 3"),
         ({"latent_dim": 1, "gamma": 0.1}, "latent_dim = 1"),
         ({"batch_size": 1, "gamma": 0.1, "penalty": "covariance"}, "batch_size = 1"),
+        ({"batch_size": 1, "gamma": 0.1, "penalty": "dip_vae_ii"}, "batch_size = 1: a batch's covariance needs 2"),
+        ({"batch_size": 1, "gamma": 1, "penalty": "total_correlation"}, "batch_size = 1: a batch's total correlation"),
+        ({"latent_dim": 1, "gamma": 0.1, "penalty": "dip_vae_i"}, "latent_dim = 1: a penalty on pairs"),
         ({"image_size": 32, "line_width": 9}, "line_width"),
+        ({"batch_size": 32, "devices": 3}, "devices = 3: allowed are divisors of batch_size = 32"),
     ],
 )
 def test_settings_that_contradict_each_other_or_do_not_exist(settings, message):
@@ -70,7 +77,7 @@ def test_settings_that_contradict_each_other_or_do_not_exist(settings, message):
 
 
 def test_an_unknown_profile_names_those_there_are():
-    with pytest.raises(SettingError, match="profile = 'papper': allowed are smoke, book, paper"):
+    with pytest.raises(SettingError, match="profile = 'papper': allowed are smoke, book, paper, sweep"):
         Experiment.from_profile("papper")
 
 
@@ -98,7 +105,26 @@ def test_identity_is_the_settings_and_not_the_profiles_name():
     assert book.hash == "8423b92e7c6980ae"
 
 
-@given(st.sampled_from(sorted(set(BAD) - {"profile"})))
+def test_settings_younger_than_the_first_runs_count_only_where_they_are_changed():
+    book = Experiment.from_profile("book")
+    older = {k: v for k, v in json.loads(book.to_json()).items() if k not in ("capacity", "capacity_growth")}
+    assert Experiment.from_json(json.dumps(older)) == book
+    # The identity of an experiment before they came, written out.
+    assert book.replace(gamma=0.1, penalty="covariance").hash == "5af2995d3ee4cf06"
+    assert len({book.hash, book.replace(capacity=10).hash, book.replace(capacity_growth=0.5).hash}) == 3
+
+
+def test_the_capacity_needs_no_pairs_of_latents():
+    assert Experiment.from_profile("book", latent_dim=1, batch_size=1, gamma=0.1, penalty="capacity").gamma == 0.1
+
+
+def test_the_number_of_devices_leaves_the_run_the_same():
+    """A shared batch has the same statistics: like the backend, it is not part of what the run is."""
+    book = Experiment.from_profile("book")
+    assert book.devices == 1 and book.replace(devices=4).hash == book.hash
+
+
+@given(st.sampled_from(sorted(set(BAD) - {"devices"})))
 def test_every_setting_is_part_of_the_identity(name):
     book = Experiment.from_profile("book")
     other = {

@@ -1,11 +1,14 @@
 """The study's architecture, counted, and the VAE's promises."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
 
 from vaelib import Experiment, losses
-from vaelib.model import VAE, build_decoder, build_encoder, initial_rotation
+from vaelib.model import VAE, build_decoder, build_encoder
+from vaelib.rotations import initial_rotation
 
 SMOKE = Experiment.from_profile("smoke")
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32), "uint8")
@@ -76,6 +79,45 @@ def test_the_loss_is_that_of_the_pure_functions():
         )
         assert value == pytest.approx(expected, rel=1e-5)
         assert {tracker.name for tracker in vae.trackers} == {"cross_entropy", "kl", "penalty"}
+
+
+@pytest.mark.parametrize("variance", ["constant", "learned"])
+@pytest.mark.parametrize("penalty", get_args(Experiment.model_fields["penalty"].annotation))
+def test_every_penalty_is_that_of_the_pure_function(penalty, variance):
+    vae = VAE(SMOKE.replace(penalty=penalty, gamma=0.3, variance=variance, capacity=9.0))
+    # Latents of a trained size, in place of the first ones, which are near 0.
+    z, mu, noise = np.random.default_rng(1).normal(size=(3, 6, 3))
+    log_variance = noise if variance == "learned" else np.array(2 * np.log(0.1))
+    latents = {"z": z, "mu": mu, "log_variance": log_variance}
+    outputs = vae(IMAGES) | {name: keras.ops.convert_to_tensor(array, "float32") for name, array in latents.items()}
+    expected = {
+        "dip_vae_ii": lambda: losses.dip_vae_ii(mu, log_variance),
+        "total_correlation": lambda: losses.total_correlation(z, mu, log_variance, 270),
+        "capacity": lambda: losses.capacity_gap(mu, log_variance, 0.0),
+    }.get(penalty, lambda: losses.PENALTIES[penalty](mu))()
+    value = vae.loss_terms(IMAGES, outputs)["penalty"]
+    assert float(value) == pytest.approx(float(expected), rel=1e-4) and keras.ops.shape(value) == ()
+
+
+def test_the_latents_that_are_decoded_are_those_of_the_penalty():
+    vae = VAE(SMOKE)
+    outputs = vae(IMAGES)
+    assert outputs["z"].shape == (6, 3)
+    assert 0.01 < np.std(np.asarray(outputs["z"]) - np.asarray(outputs["mu"])) < 0.3
+    np.testing.assert_allclose(vae.decoder(outputs["z"])[..., 0], outputs["logits"], atol=1e-5)
+
+
+def test_the_capacity_grows_with_the_steps_of_training_alone():
+    """270 images in batches of 32 make 9 steps an epoch; over half of 2 epochs C grows to 18 nats, 2 a step."""
+    vae = VAE(SMOKE.replace(penalty="capacity", gamma=1e-6, capacity=18.0, capacity_growth=0.5))
+    for step in range(12):
+        outputs = vae(IMAGES)
+        divergence = losses.kl_divergence(np.asarray(outputs["mu"]), 2 * np.log(0.1), scaling="half_sum")
+        value = float(vae.loss_terms(IMAGES, outputs)["penalty"])
+        assert value == pytest.approx(abs(divergence - min(2 * step, 18)), rel=1e-4)
+        vae.compute_loss(x=IMAGES, y_pred=outputs, training=False)
+        vae.compute_loss(x=IMAGES, y_pred=outputs, training=True)
+    assert len(vae.weights) == len(VAE(SMOKE).weights) + 1  # other penalties have no weight more than they had
 
 
 def test_weights_per_image_and_per_batch():

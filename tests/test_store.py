@@ -37,9 +37,11 @@ def test_json_notices_any_flipped_character_and_another_format(tmp_path, monkeyp
     good = path.read_bytes()
     assert store.read_json(path) == {"epoch": 12, "files": {"x": "y"}}
     for position in range(len(good)):
-        if good[position : position + 1].isspace():
-            continue  # white space between the values means nothing
         path.write_bytes(good[:position] + bytes([good[position] ^ 4]) + good[position + 1 :])
+        with pytest.raises(store.DamagedError):
+            store.read_json(path)
+    for same_meaning in (good.replace(b"\n", b"\t"), good.replace(b"12", b"1.2e1"), good + b"\n"):
+        path.write_bytes(same_meaning)
         with pytest.raises(store.DamagedError):
             store.read_json(path)
     path.write_bytes(good)
@@ -66,6 +68,44 @@ def test_a_full_disk_leaves_the_old_file_and_no_scraps(tmp_path, monkeypatch):
         store.write(tmp_path / "file", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_scraps(tmp_path, monkeypatch):
+    store.write(tmp_path / "file", b"old")
+
+    def interrupt(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(tmp_path / "file", b"new")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_the_folder_is_flushed_after_the_rename_and_so_is_that_of_a_new_folder(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda h: (fsync(h), events.append(os.readlink(f"/proc/self/fd/{h}"))))
+    monkeypatch.setattr(os, "replace", lambda a, b: (replace(a, b), events.append("rename")))
+    store.write(tmp_path / "new" / "file", b"content")
+    made, written, renamed, kept = events
+    assert made == str(tmp_path) and renamed == "rename" and kept == str(tmp_path / "new")
+    assert written.startswith(str(tmp_path / "new" / ".file."))
+
+
+def test_scraps_are_removed_and_nothing_else(tmp_path):
+    for name in (".a.x.part", ".b.y.part", "a", "a.part", ".hidden"):
+        (tmp_path / name).touch()
+    store.remove_scraps(tmp_path, "a")
+    assert {p.name for p in tmp_path.iterdir()} == {".b.y.part", "a", "a.part", ".hidden"}
+    store.remove_scraps(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"a", "a.part", ".hidden"}
+    store.remove_scraps(tmp_path / "missing")
+
+
+def test_checking_a_folder_leaves_nothing_in_it(tmp_path):
+    assert store.check_writable(tmp_path / "new" / "folder").is_dir()
+    assert not list((tmp_path / "new" / "folder").iterdir())
 
 
 def test_an_unwritable_folder_is_named(tmp_path):

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
+from interrupting import interrupted
 
-from vaelib import Experiment, dataset, losses, provenance, store, training
+from vaelib import Experiment, dataset, losses, parallel, provenance, store, training
+from vaelib.parallel import train_all
 from vaelib.run import Run, best_epoch
-from vaelib.training import Batches, TrainingError, train, train_all
+from vaelib.training import Batches, TrainingError, train
 
 TINY = Experiment.from_profile(
     "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
@@ -41,6 +44,7 @@ def same(a, b):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.jax
 def test_a_finished_run_holds_what_the_contract_names(run):
     assert run.complete and run.epochs == 3 and run.experiment == TINY and run.path.name == TINY.name
     names = ("loss", "cross_entropy", "kl", "penalty")
@@ -58,10 +62,11 @@ def test_a_finished_run_holds_what_the_contract_names(run):
     assert not list(run.path.glob("state-*")) and not list(run.path.glob(".*.part"))
 
 
+@pytest.mark.jax
 def test_provenance_says_where_a_run_comes_from(run):
     origin = json.loads((run.path / "provenance.json").read_text())
     assert origin == run.provenance
-    assert origin["profile"] == "smoke" and origin["backend"] == "tensorflow"
+    assert origin["profile"] == "smoke" and origin["backend"] == keras.backend.backend()
     assert origin["versions"]["keras"] and origin["versions"]["python"] == sys.version.split()[0]
     assert origin["hardware"]["cores"] >= 1 and origin["hardware"]["processor"]
     assert origin["wall_time"] > 0 and origin["images_per_second"] > 0
@@ -74,12 +79,14 @@ def test_the_history_file_is_the_history(run):
     assert [float(row.split(",")[1]) for row in rows] == run.history["loss"].tolist()
 
 
+@pytest.mark.jax
 def test_the_last_embedding_is_the_last_encoders(run):
     data = dataset.build(TINY.data)
     np.testing.assert_allclose(run.encode(data.images[data.train], "last"), run.embeddings[-1], atol=1e-5)
     assert abs(run.embeddings[-1] - run.embeddings[0]).max() > 1e-3
 
 
+@pytest.mark.jax
 def test_encoding_decoding_and_reconstructing(run):
     data = dataset.build(TINY.data)
     images = data.images[data.validation]
@@ -151,21 +158,13 @@ def test_killed_and_called_again_it_ends_as_if_nothing_had_happened(run, tmp_pat
     same(train(TINY, tmp_path, progress=False), run)
 
 
-def test_it_stops_and_goes_on_in_the_middle_of_an_epoch(run, tmp_path, monkeypatch):
-    original = training._Trainer.on_train_batch_end
-
-    def interrupted(self, batch, logs=None):
-        original(self, batch, logs)
-        if self.epoch == 2 and batch == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training._Trainer, "on_train_batch_end", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(TINY, tmp_path, progress=False)
-    unfinished = Run(tmp_path / TINY.name)
+@pytest.mark.jax
+def test_it_stops_and_goes_on_in_the_middle_of_an_epoch(run, tmp_path):
+    unfinished = interrupted(
+        TINY, tmp_path, "on_train_batch_end", lambda trainer, batch: (trainer.epoch, batch) == (2, 1)
+    )
     assert unfinished.epochs == 2 and not unfinished.complete and unfinished.embeddings.shape[0] == 3
     assert unfinished.decode(np.zeros((1, 3)), "last").shape == (1, 32, 32)
-    monkeypatch.undo()
     same(train(TINY, tmp_path, progress=False), run)
 
 
@@ -218,7 +217,7 @@ def test_several_at_once_are_the_same_runs_in_the_same_order(run, root):
     assert [each.experiment.seed for each in (first, second)] == [1, 2] and first.complete and second.complete
     same(again, run)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
+        patch.setattr(parallel, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
         patch.setattr(training, "_Trainer", None)
         assert [each.path for each in train_all(others, root)] == [first.path, second.path]
 
@@ -245,23 +244,15 @@ def test_an_infinite_loss_names_epoch_step_term_and_settings(tmp_path):
     assert Run(tmp_path / wild.name).epochs < 3
 
 
-def test_an_unfinished_run_of_another_backend_is_left_alone(run, tmp_path, monkeypatch):
-    original = training._Trainer.on_epoch_begin
-
-    def stop(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        original(self, epoch, logs)
-
-    monkeypatch.setattr(training._Trainer, "on_epoch_begin", stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(TINY, tmp_path, progress=False)
-    monkeypatch.undo()
-    path = tmp_path / TINY.name / "manifest.json"
+@pytest.mark.jax
+def test_an_unfinished_run_of_another_backend_is_left_alone(run, tmp_path):
+    path = interrupted(TINY, tmp_path, "on_epoch_begin", lambda _, epoch: epoch == 1).path / "manifest.json"
     manifest = store.read_json(path)
-    manifest["provenance"]["backend"] = "jax"
+    here = manifest["provenance"]["backend"]
+    other = manifest["provenance"]["backend"] = {"tensorflow": "jax", "jax": "tensorflow"}[here]
     store.write_json(path, manifest)
-    with pytest.raises(TrainingError, match="begun on the jax backend and this is tensorflow"):
+    message = f"begun on the {other} backend and this is {here}: set KERAS_BACKEND={other}"
+    with pytest.raises(TrainingError, match=message):
         train(TINY, tmp_path, progress=False)
 
 
@@ -282,6 +273,7 @@ def test_every_epoch_has_an_order_of_its_own_and_each_image_once():
     np.testing.assert_array_equal(images(False, 1), data.images[data.train])
 
 
+@pytest.mark.jax
 def test_keras_really_shows_these_batches_in_this_order(monkeypatch, tmp_path):
     shown = []
     begin, item = Batches.begin, Batches.__getitem__
@@ -297,8 +289,8 @@ def test_keras_really_shows_these_batches_in_this_order(monkeypatch, tmp_path):
 
     monkeypatch.setattr(Batches, "begin", spy_begin)
     monkeypatch.setattr(Batches, "__getitem__", spy_item)
-    train(TINY.replace(epochs=2), tmp_path, progress=False)
-    steps = [(epoch, index) for epoch in range(2) for index in range(5)]
+    train(TINY, tmp_path, progress=False)
+    steps = [(epoch, index) for epoch in range(3) for index in range(5)]
     # Keras looks at the first two batches beforehand, for their shapes.
     assert shown[-len(steps) :] == steps and len(shown) <= len(steps) + 2
 
@@ -311,6 +303,38 @@ def test_weighted_learned_and_bfloat16_runs_finish(tmp_path):
     ):
         run = train(TINY.replace(epochs=1, snapshots=(), **settings), tmp_path, progress=False)
         assert run.complete and np.isfinite(run.history["val_loss"]).all()
+
+
+PENALISED = {
+    "covariance_squared": {},
+    "dip_vae_i": {},
+    "dip_vae_ii": {"variance": "learned"},
+    "total_correlation": {"precision": "bfloat16", "sample_weights": "per_image"},
+    "capacity": {"beta": 0.0, "capacity": 8.0},
+}
+
+
+@pytest.mark.parametrize("penalty", PENALISED)
+def test_every_penalty_trains(penalty, tmp_path):
+    """One image, the last batch, alone: 72 train."""
+    settings = {"epochs": 1, "snapshots": (), "batch_size": 71, "gamma": 1e-3, **PENALISED[penalty]}
+    run = train(TINY.replace(penalty=penalty, **settings), tmp_path, progress=False)
+    assert run.complete and penalty in run.path.name
+    history = {name: values[0] for name, values in run.history.items()}
+    for part in ("", "val_"):
+        total = history[part + "cross_entropy"] + run.experiment.beta * history[part + "kl"]
+        assert history[part + "loss"] == pytest.approx(total + 1e-3 * history[part + "penalty"], rel=1e-5)
+        assert history[part + "penalty"] != 0
+
+
+@pytest.mark.jax
+def test_a_growing_capacity_goes_on_where_it_was(tmp_path):
+    """The step that C follows is kept with the weights: five an epoch, also after an interruption in the second."""
+    experiment = TINY.replace(penalty="capacity", gamma=1e-2, beta=0.0, epochs=2, snapshots=(1,))
+    interrupted(experiment, tmp_path, "on_train_batch_end", lambda trainer, batch: (trainer.epoch, batch) == (1, 1))
+    run = train(experiment, tmp_path, progress=False)
+    for epoch, steps in ((1, 5), (2, 10)):
+        assert [float(w) for w in run.model(epoch).weights if w.path.endswith("step")] == [steps]
 
 
 def test_the_best_epoch_is_the_first_of_the_lowest():

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from vaelib.experiment import Experiment, SettingError
 
 if TYPE_CHECKING:
+    from vaelib.parallel import train_all
     from vaelib.run import Run
-    from vaelib.training import train, train_all
+    from vaelib.training import train
 
 __version__ = "0.1.0"
 __all__ = ["Experiment", "Run", "SettingError", "__version__", "train", "train_all"]
 
-_HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.training"}
+_HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.parallel"}
 
 
 def __getattr__(name: str) -> Any:

@@ -83,8 +83,7 @@ def build(data: DataSettings | Experiment, *, parameters: ArrayLike | None = Non
     """
     settings = data.data if isinstance(data, Experiment) else data
     if parameters is None:
-        low, high = np.array(list(PARAMETER_RANGE.values())).T
-        drawn = np.random.default_rng(settings.data_seed).uniform(low, high, size=(settings.n_images, 2))
+        drawn = _drawn(settings)
     else:
         drawn = _own(parameters)
         settings = settings.model_copy(update={"n_images": len(drawn)})
@@ -100,6 +99,15 @@ def build(data: DataSettings | Experiment, *, parameters: ArrayLike | None = Non
         weights=_weights(drawn[:, 1], drawn[remaining, 1], settings),
         settings=settings,
     )
+
+
+def training_size(data: DataSettings | Experiment) -> int:
+    """Return how many images train, without drawing any: the length of `train` in what `build` returns.
+
+    Raises SettingError when nothing is left to train or to validate.
+    """
+    settings = data.data if isinstance(data, Experiment) else data
+    return len(_split(_drawn(settings), settings)[1])
 
 
 def in_hole(parameters: ArrayLike, settings: DataSettings | Experiment) -> NDArray[np.bool_]:
@@ -145,6 +153,14 @@ def draw(
     )
 
 
+def hole_outline(settings: DataSettings | Experiment, n: int = 73) -> NDArray[np.float64]:
+    """Return (n, 2) points (a, b) on the hole's edge, the last one the first; outside the parameter space, its edge."""
+    angle = np.linspace(0, 2 * np.pi, n)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    low, high = np.array(list(PARAMETER_RANGE.values())).T
+    return np.clip([settings.hole_a, settings.hole_b] + settings.hole_radius * circle, low, high)
+
+
 def points_in_hole(n: int, settings: DataSettings | Experiment) -> NDArray[np.float64]:
     """Return (n, 2) new points (a, b), uniform in the hole's disc, from a stream of their own of `data_seed`."""
     generator = np.random.default_rng((settings.data_seed, 17))
@@ -178,6 +194,11 @@ def montage(images: NDArray[Any], columns: int) -> NDArray[Any]:
     sheet = np.zeros((rows * columns, height, width), dtype=images.dtype)
     sheet[:n] = images
     return sheet.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
+
+
+def _drawn(settings: DataSettings) -> NDArray[np.float64]:
+    low, high = np.array(list(PARAMETER_RANGE.values())).T
+    return np.random.default_rng(settings.data_seed).uniform(low, high, size=(settings.n_images, 2))
 
 
 def _own(parameters: ArrayLike) -> NDArray[np.float64]:
@@ -260,6 +281,7 @@ def _cached(parameters: NDArray[np.float64], settings: DataSettings, own: bool) 
         with store.lock(folder / f"images-{name}.lock"):
             images = _read(pixels, index, key, shape)
             if images is None:
+                store.remove_scraps(folder, pixels.name)
                 images = _render(parameters, settings)
                 # A flat view of the memory; the store only writes and hashes it.
                 checksum = store.write(pixels, cast(bytes, images.reshape(-1).data))

@@ -77,8 +77,14 @@ class LossSettings(_Settings):
     kl_scaling: Literal["mean", "half_sum"] = Field(
         "mean", description="mean over dimensions, as the study's code; half_sum, as its text"
     )
-    penalty: Literal["entanglement", "covariance"] = Field("entanglement", description="the third term")
+    penalty: Literal[
+        "entanglement", "covariance", "covariance_squared", "dip_vae_i", "dip_vae_ii", "total_correlation", "capacity"
+    ] = Field("entanglement", description="the third term; see vaelib.losses")
     gamma: float = Field(0.0, ge=0, le=1e3, description="weight of the penalty; 0 is the standard loss")
+    capacity: float = Field(25.0, ge=0, le=1e3, description="C in nats at its highest, for the penalty capacity")
+    capacity_growth: float = Field(
+        1.0, gt=0, le=1, description="share of all steps over which C grows from 0, for the penalty capacity"
+    )
 
 
 class TrainingSettings(_Settings):
@@ -97,7 +103,17 @@ class TrainingSettings(_Settings):
         description="epochs whose weights are kept besides best and last; 0 is before training",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of weights, noise and order")
+    devices: int = Field(
+        1, ge=1, le=1024, description="devices of this machine that share each batch; above 1 needs KERAS_BACKEND=jax"
+    )
 
+
+# Penalties on pairs of latents, and those among them that are a statistic of a batch.
+_OF_BATCHES = ("covariance", "covariance_squared", "dip_vae_i", "dip_vae_ii", "total_correlation")
+_OF_PAIRS = ("entanglement", *_OF_BATCHES)
+# Settings younger than the first finished runs: at their defaults, as they were then, they are left out of the
+# identity.
+_YOUNGER = ("capacity", "capacity_growth")
 
 # What a profile does not name has the default above, which is the book's.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -127,6 +143,17 @@ PROFILES: dict[str, dict[str, Any]] = {
         "shuffle": False,
         "snapshots": (0, 1, 2, 5, 10, 20, 30),
     },
+    # About fifteen seconds a training on one core, for grids of many runs. The batch is the study's: with larger ones
+    # so few images make too few steps for the batch norm's running averages, and the reconstructions are theirs.
+    "sweep": {
+        "n_images": 2000,
+        "image_size": 32,
+        "line_width": 1.2,
+        "transect_line_width": 1.2,
+        "epochs": 4,
+        "batch_size": 8,
+        "snapshots": (),
+    },
 }
 # The study drew its punctured set with the transects' line, twice as wide as that of the full set.
 _PAPER_PUNCTURED_LINE_WIDTH = 2.71
@@ -135,7 +162,8 @@ _PAPER_PUNCTURED_LINE_WIDTH = 2.71
 class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
     """Everything that determines a run. Make one with `Experiment.from_profile`.
 
-    Frozen; two experiments with equal settings have equal `hash`, whatever profile they came from.
+    Frozen; two experiments with equal settings have equal `hash`, whatever profile they came from and on however
+    many devices they train: like the backend, `devices` changes results by rounding alone.
     """
 
     profile: str = Field("book", description="the profile whose values the settings override")
@@ -144,19 +172,22 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
     def _consistent(self) -> Self:
         if max(self.snapshots, default=0) > self.epochs or min(self.snapshots, default=0) < 0:
             raise ValueError(f"snapshots = {list(self.snapshots)}: allowed are epochs 0 to {self.epochs}")
-        if self.gamma > 0 and self.latent_dim < 2:
+        if self.gamma > 0 and self.penalty in _OF_PAIRS and self.latent_dim < 2:
             raise ValueError(
                 f"latent_dim = {self.latent_dim}: a penalty on pairs of latents needs 2 or more (or gamma = 0)"
             )
-        if self.gamma > 0 and self.penalty == "covariance" and self.batch_size < 2:
-            raise ValueError(f"batch_size = {self.batch_size}: a batch's covariance needs 2 or more")
+        if self.gamma > 0 and self.penalty in _OF_BATCHES and self.batch_size < 2:
+            statistic = self.penalty.replace("_", " ") if self.penalty == "total_correlation" else "covariance"
+            raise ValueError(f"batch_size = {self.batch_size}: a batch's {statistic} needs 2 or more")
+        if self.batch_size % self.devices:
+            raise ValueError(f"devices = {self.devices}: allowed are divisors of batch_size = {self.batch_size}")
         if max(self.line_width, self.transect_line_width) > self.image_size / 4:
             raise ValueError(f"line_width: at most a quarter of image_size = {self.image_size} is allowed")
         return self
 
     @classmethod
     def from_profile(cls, profile: str = "book", **settings: Any) -> Self:
-        """Return the experiment of a profile ("smoke", "book", "paper") with some settings changed.
+        """Return the experiment of a profile ("smoke", "book", "paper", "sweep") with some settings changed.
 
         A setting that is None keeps the profile's value; numbers may arrive as text. Raises SettingError for an
         unknown profile, an unknown setting or a value that is not allowed.
@@ -200,8 +231,13 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits that identify the run: its settings, without the profile's name, and the format."""
-        return identity(self.model_dump(mode="json", exclude={"profile"}))
+        """16 hexadecimal digits that identify the run: its settings, but `profile` and `devices`, and the format.
+
+        The settings of annealed capacity count only where they differ from their defaults.
+        """
+        fields = type(self).model_fields
+        unset = {name for name in _YOUNGER if getattr(self, name) == fields[name].default}
+        return identity(self.model_dump(mode="json", exclude={"profile", "devices", *unset}))
 
     @property
     def name(self) -> str:

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-# Row p, tap a of the two-tap phase kernel is this combination of the three kernel rows (columns alike).
-_PHASE = np.zeros((2, 2, 3), "float32")
-_PHASE[0, 0, 0] = _PHASE[0, 1, 1] = _PHASE[0, 1, 2] = 1  # even outputs: [k0, k1 + k2]
-_PHASE[1, 0, 0] = _PHASE[1, 0, 1] = _PHASE[1, 1, 2] = 1  # odd outputs:  [k0 + k1, k2]
+# Up-sampling by 2 repeats each input over two rows, so that row p of a 4-row stride-2 kernel is this sum of the rows
+# of the 3-row kernel (columns alike): [k2, k1 + k2, k0 + k1, k0].
+_STRIDED = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32")
 
 
 class Sampling(keras.layers.Layer):
@@ -35,11 +34,12 @@ class Sampling(keras.layers.Layer):
 
 
 class UpConv2D(keras.layers.Layer):
-    """Nearest-neighbour up-sampling by 2 and a 3×3 same convolution, as one exact convolution of the small map.
+    """Nearest-neighbour up-sampling by 2 and a 3×3 same convolution, as one exact transposed convolution.
 
-    (n, h, w, in) to (n, 2h, 2w, out). Each output pixel meets only 2×2 distinct inputs, so the four output phases
-    are four 2×2 convolutions: 4 products an output instead of 9. Equal to Keras's UpSampling2D(2) followed by
-    Conv2DTranspose(3, padding="same") whose kernel is this one's turned by 180° with its channels exchanged.
+    (n, h, w, in) to (n, 2h, 2w, out). The two together are the transposed convolution of stride 2 whose 4×4 kernel is
+    the 3×3 one summed over 2×2 boxes: an output pixel meets only 2×2 inputs, so it takes 4 products instead of 9.
+    Equal to Keras's UpSampling2D(2) followed by Conv2DTranspose(3, padding="same") whose kernel is this one's turned
+    by 180° with its channels exchanged.
     """
 
     def __init__(
@@ -58,20 +58,30 @@ class UpConv2D(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Return the up-convolved map (n, 2h, 2w, out)."""
-        kernel = ops.cast(self.kernel, "float32")
-        phases = ops.einsum("pau,qbv,uvio->abipqo", _PHASE, _PHASE, kernel)  # (2, 2, in, 2, 2, out)
-        # In a common 3×3 window the even phase reads rows 0-1 and the odd one rows 1-2; columns alike.
-        placed = [
-            ops.pad(phases[:, :, :, p, q, :], ((p, 1 - p), (q, 1 - q), (0, 0), (0, 0))) for p in (0, 1) for q in (0, 1)
-        ]
-        window = ops.cast(ops.concatenate(placed, axis=3), x.dtype)  # (3, 3, in, 4·out)
-        y = ops.depth_to_space(ops.conv(x, window, padding="same"), 2)
-        return self.activation(y + ops.cast(self.bias, y.dtype))
+        kernel = ops.einsum("pu,qv,uvio->pqoi", _STRIDED, _STRIDED, ops.cast(self.kernel, "float32"))
+        y = ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
+        return self.activation(_add_bias(y, self.bias))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (n, 2h, 2w, out)."""
         n, h, w, _ = input_shape
         return (n, h and 2 * h, w and 2 * w, self.filters)
+
+
+class BiasedConv2D(keras.layers.Conv2D):
+    """Keras's convolution, with convolution, bias and relu in one kernel where the backend has one.
+
+    (n, h, w, in) to (n, h, w, filters) at stride 1. TensorFlow's gradient for the weights of a 1×1 convolution is slow
+    on a processor; it is a matrix product, and is written as one.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Return the convolved map."""
+        kernel, bias = ops.cast(self.kernel, inputs.dtype), ops.cast(self.bias, inputs.dtype)
+        simple = self.kernel_size == (1, 1) and self.activation in (keras.activations.relu, keras.activations.linear)
+        if simple and keras.backend.backend() == "tensorflow":
+            return _pointwise(inputs, kernel, bias, self.activation is keras.activations.relu)
+        return self.activation(_add_bias(ops.conv(inputs, kernel, padding=self.padding), bias))
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
@@ -100,3 +110,41 @@ def _fused_batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[An
     # TensorFlow returns the unbiased variance; Keras's moving statistics are made of the biased one.
     count = ops.cast(ops.size(x) // ops.shape(x)[-1], "float32")
     return y, mean, variance * (count - 1) / count
+
+
+def _add_bias(y: Any, bias: Any) -> Any:
+    """Return y (n, h, w, c) + bias (c,)."""
+    if keras.backend.backend() != "tensorflow":
+        # XLA adds the gradient of a bfloat16 bias up in bfloat16, where 1,000 + 1 is 1,000; float32 keeps it right.
+        return ops.cast(ops.cast(y, "float32") + ops.cast(bias, "float32"), y.dtype)
+    bias = ops.cast(bias, y.dtype)
+    # TensorFlow fuses its own operation, unlike a broadcast sum, with the convolution before it and the relu after.
+    # But in bfloat16 the gradient of that operation adds up in bfloat16, and is wrong by a quarter on large maps.
+    if keras.backend.standardize_dtype(y.dtype) == "float32":
+        import tensorflow as tf
+
+        return tf.nn.bias_add(y, bias)
+    return y + bias
+
+
+def _pointwise(x: Any, kernel: Any, bias: Any, relu: bool) -> Any:
+    """Return TensorFlow's 1×1 convolution of x (n, h, w, in) by kernel (1, 1, in, out), plus bias, rectified or not."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def function(x: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
+        y = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias)
+        y = tf.nn.relu(y) if relu else y
+
+        def gradient(dy: Any) -> tuple[Any, Any, Any]:
+            if relu:
+                dy = tf.raw_ops.ReluGrad(gradients=dy, features=y)
+            rows, dy_rows = (tf.reshape(each, (-1, each.shape[-1])) for each in (x, dy))  # (n·h·w, in), (n·h·w, out)
+            dx = tf.nn.conv2d(dy, tf.transpose(kernel, (0, 1, 3, 2)), 1, "VALID")
+            d_kernel = tf.matmul(rows, dy_rows, transpose_a=True)[None, None]
+            d_bias = tf.matmul(tf.ones((1, tf.shape(rows)[0]), dy.dtype), dy_rows)[0]  # see _add_bias
+            return dx, d_kernel, d_bias
+
+        return y, gradient
+
+    return function(x, kernel, bias)

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from vaelib import losses
+from vaelib import dataset, losses
 from vaelib.experiment import Experiment
-from vaelib.layers import FusedBatchNormalization, Sampling, UpConv2D
+from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
+from vaelib.rotations import initial_rotation
 
 
 def build_encoder(experiment: Experiment) -> keras.Model:
@@ -23,7 +24,7 @@ def build_encoder(experiment: Experiment) -> keras.Model:
     image = keras.Input((s, s, 1), name="image")
     x: Any = image
     for index, filters in enumerate((64, 64, 128, 128), 1):
-        x = make(keras.layers.Conv2D, make.channels(filters), 3, activation="relu", name=f"conv_{index}")(x)
+        x = make(BiasedConv2D, make.channels(filters), 3, activation="relu", name=f"conv_{index}")(x)
         x = keras.layers.MaxPooling2D(2, padding="same", name=f"pool_{index}", dtype=make.policy)(x)
     x = keras.layers.Flatten(name="flatten", dtype=make.policy)(x)
     # The latents are float32 under any policy: losses and sampling read them.
@@ -48,17 +49,17 @@ def build_decoder(experiment: Experiment) -> keras.Model:
         x = make(UpConv2D, make.channels(filters), activation="relu", name=f"up_conv_{index}")(x)
         x = FusedBatchNormalization(name=f"norm_{index}", dtype=make.policy)(x)
     # A 1×1 convolution and its transpose are the same layer.
-    x = make(keras.layers.Conv2D, make.channels(256), 1, activation="relu", name="conv_4")(x)
+    x = make(BiasedConv2D, make.channels(256), 1, activation="relu", name="conv_4")(x)
     x = FusedBatchNormalization(name="norm_4", dtype=make.policy)(x)
-    logits = make(keras.layers.Conv2D, 1, 1, name="logits")(x)
+    logits = make(BiasedConv2D, 1, 1, name="logits")(x)
     return keras.Model(latent, logits, name="decoder")
 
 
 class VAE(keras.Model):
     """Encoder, sampling and decoder with the loss of an `Experiment`.
 
-    Input: images (n, s, s), uint8 or float in [0, 1]. Output: a dict of mu (n, d), log_variance (scalar or (n, d))
-    and logits (n, s, s).
+    Input: images (n, s, s), uint8 or float in [0, 1]. Output: a dict of mu (n, d), log_variance (scalar or (n, d)),
+    z (n, d) and logits (n, s, s).
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -70,6 +71,14 @@ class VAE(keras.Model):
         seed = _seeds(experiment, stream=3)[0]
         self.sampling = Sampling(experiment.sigma, seed, rotation, name="sampling", dtype="float32")
         self.trackers = [keras.metrics.Mean(name=name) for name in ("cross_entropy", "kl", "penalty")]
+        self.step: Any = None
+        if experiment.penalty == "capacity":
+            # A weight, so that it is kept and restored with the others: a resumed training goes on where C was.
+            self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False, dtype="float32")
+            batches = -(-dataset.training_size(experiment) // experiment.batch_size)
+            self.growing_steps = batches * experiment.epochs * experiment.capacity_growth
+        elif experiment.penalty == "total_correlation":
+            self.dataset_size = dataset.training_size(experiment)
         self.decoder.build((None, d))
         if rotation is not None:
             self._rotate(rotation)
@@ -81,7 +90,7 @@ class VAE(keras.Model):
         logits = ops.cast(self.decoder(z, training=training)[..., 0], "float32")  # (n, s, s)
         if log_variance is None:
             log_variance = ops.convert_to_tensor(2 * np.log(self.experiment.sigma), "float32")
-        return {"mu": mu, "log_variance": log_variance, "logits": logits}
+        return {"mu": mu, "log_variance": log_variance, "z": z, "logits": logits}
 
     def encode(self, images: Any, training: bool = False) -> tuple[Any, Any]:
         """Return μ (n, d) and log σ² (n, d), or None for constant σ."""
@@ -94,16 +103,30 @@ class VAE(keras.Model):
         if sample_weight is not None and settings.sample_weights == "per_batch":
             # The study's code: one weight, the batch's mean, on the whole batch.
             sample_weight = ops.mean(sample_weight) * ops.ones_like(sample_weight)
-        mu = outputs["mu"]
-        # With one latent there are no pairs to penalise (and gamma is 0: the experiment sees to it).
-        penalty = losses.PENALTIES[settings.penalty] if settings.latent_dim > 1 else lambda mu, weight: 0.0 * mu[0, 0]
         return {
             "cross_entropy": losses.binary_crossentropy_from_logits(
                 as_fraction(images), outputs["logits"], sample_weight
             ),
-            "kl": losses.kl_divergence(mu, outputs["log_variance"], sample_weight, scaling=settings.kl_scaling),
-            "penalty": penalty(mu, sample_weight),
+            "kl": losses.kl_divergence(
+                outputs["mu"], outputs["log_variance"], sample_weight, scaling=settings.kl_scaling
+            ),
+            "penalty": self._penalty(outputs, sample_weight),
         }
+
+    def _penalty(self, outputs: dict[str, Any], sample_weight: Any) -> Any:
+        name, mu, log_variance = self.experiment.penalty, outputs["mu"], outputs["log_variance"]
+        if name == "capacity":
+            capacity = losses.annealed_capacity(
+                ops.convert_to_tensor(self.step), self.growing_steps, self.experiment.capacity
+            )
+            return losses.capacity_gap(mu, log_variance, capacity, sample_weight)
+        if self.experiment.latent_dim < 2:
+            return 0.0 * mu[0, 0]  # there are no pairs to penalise (and gamma is 0: the experiment sees to it)
+        if name == "dip_vae_ii":
+            return losses.dip_vae_ii(mu, log_variance, sample_weight)
+        if name == "total_correlation":
+            return losses.total_correlation(outputs["z"], mu, log_variance, self.dataset_size, sample_weight)
+        return losses.PENALTIES[name](mu, sample_weight)
 
     def compute_loss(
         self,
@@ -115,6 +138,8 @@ class VAE(keras.Model):
     ) -> Any:
         """Return the total loss of a batch and record its terms; Keras's `fit` calls it."""
         terms = self.loss_terms(x, y_pred, sample_weight)
+        if training and self.step is not None:
+            self.step.assign(self.step + 1.0)
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name], sample_weight=ops.cast(ops.shape(x)[0], "float32"))
         return losses.total(terms, beta=self.experiment.beta, gamma=self.experiment.gamma)
@@ -131,21 +156,6 @@ def as_fraction(images: Any) -> Any:
     if keras.backend.standardize_dtype(images.dtype) == "uint8":
         return ops.cast(images, "float32") / 255
     return ops.cast(images, "float32")
-
-
-def initial_rotation(experiment: Experiment) -> np.ndarray | None:
-    """Return the orthogonal matrix (d, d) that `initial_rotation` asks for, drawn with the run's seed."""
-    if experiment.initial_rotation == "none":
-        return None
-    d = experiment.latent_dim
-    random = np.random.default_rng((experiment.seed, 4))
-    if experiment.initial_rotation == "signed_permutation":
-        matrix = np.eye(d)[random.permutation(d)] * random.choice([-1, 1], d)
-    else:
-        # The QR decomposition of a Gaussian matrix, with the signs of R's diagonal, is uniform (Haar).
-        matrix, upper = np.linalg.qr(random.standard_normal((d, d)))
-        matrix = matrix * np.sign(np.diag(upper))
-    return matrix.astype("float32")
 
 
 def _seeds(experiment: Experiment, *, stream: int, count: int = 32) -> list[int]:

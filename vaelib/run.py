@@ -7,6 +7,7 @@ any moment leaves the state of the epoch before, whole.
 
 import io
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from vaelib.model import VAE
 
 MANIFEST = "manifest.json"
-_BATCH = 256  # images a call in encoding and decoding; bounds the memory
+_PIXELS = 2**20  # a call in encoding and decoding, in at most 256 images; bounds the memory
 
 
 class Run:
@@ -69,6 +70,11 @@ class Run:
     def snapshots(self) -> tuple[int, ...]:
         """The epochs whose weights are kept besides best and last, as far as they are finished."""
         return tuple(epoch for epoch in self.experiment.snapshots if epoch <= self.epochs)
+
+    @property
+    def kept_epochs(self) -> list[int]:
+        """The epochs whose weights are kept, in order: the snapshots, the best and the last."""
+        return sorted({*self.snapshots, self.best_epoch, self.epochs})
 
     @cached_property
     def embeddings(self) -> np.ndarray:
@@ -122,8 +128,7 @@ class Run:
         named = {"best": self.best_epoch, "last": self.epochs}
         number = named.get(epoch, epoch) if isinstance(epoch, str) else int(epoch)
         if not isinstance(number, int) or weights_file(number) not in self.manifest["files"]:
-            kept = sorted({*self.snapshots, self.best_epoch, self.epochs})
-            raise ValueError(f"epoch = {epoch!r}: allowed are 'best', 'last' and {kept}")
+            raise ValueError(f"epoch = {epoch!r}: allowed are 'best', 'last' and {self.kept_epochs}")
         return number
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
@@ -149,6 +154,24 @@ def best_epoch(history: list[dict[str, float]]) -> int:
     return min(range(len(history)), key=lambda index: history[index]["val_loss"]) + 1 if history else 0
 
 
+def finished_epochs(path: str | os.PathLike[str]) -> int:
+    """Return the number of finished epochs of the run at `path`, from its manifest alone; 0 where there is none."""
+    return int(_told(path, "epoch"))
+
+
+def is_complete(path: str | os.PathLike[str]) -> bool:
+    """Tell from the manifest alone whether the run at `path` is finished; opening it checks the rest."""
+    return bool(_told(path, "complete"))
+
+
+def _told(path: str | os.PathLike[str], name: str) -> Any:
+    """Return what a run's manifest tells under a name; 0 where there is none, or a damaged one."""
+    try:
+        return store.read_json(Path(path) / MANIFEST)[name]
+    except (store.DamagedError, KeyError):
+        return 0
+
+
 def weights_file(epoch: int) -> str:
     """Return the name of the file with an epoch's weights."""
     return f"weights-{epoch:04d}.npz"
@@ -159,6 +182,11 @@ def embedding_file(epoch: int) -> str:
     return f"embedding-{epoch:04d}.npy"
 
 
+def state_file(epoch: int) -> str:
+    """Return the name of the file with the optimizer's and the noise's state after an epoch."""
+    return f"state-{epoch:04d}.npz"
+
+
 def get_weights(model: "VAE") -> dict[str, np.ndarray]:
     """Return the model's weights by position and path."""
     return {f"{i:03d}-{w.path.replace('/', '.')}": np.asarray(w) for i, w in enumerate(model.weights)}
@@ -166,34 +194,42 @@ def get_weights(model: "VAE") -> dict[str, np.ndarray]:
 
 def set_weights(model: "VAE", arrays: dict[str, np.ndarray]) -> None:
     """Set what `get_weights` returned. Raises DamagedError when they are of another model."""
-    if [w.shape for w in model.weights] != [array.shape for array in arrays.values()]:
+    assign(model.weights, list(arrays.values()))
+
+
+def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
+    """Set variables to arrays, all or none. Raises DamagedError when the arrays are those of another model."""
+    if [variable.shape for variable in variables] != [array.shape for array in arrays]:
         raise store.DamagedError("the stored weights are those of another model")
-    for weight, array in zip(model.weights, arrays.values(), strict=True):
-        weight.assign(array)
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
 
 
 def encode_all(model: "VAE", images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Return the means μ (n, d) float32 of images (all, or those of `rows`), uint8 or float in [0, 1]."""
+    from vaelib import backend
+
     rows = np.arange(len(images)) if rows is None else rows
     means = np.empty((len(rows), model.experiment.latent_dim), "float32")
-    for part in _parts(len(rows)):
+    for part in _parts(len(rows), model.experiment.image_size):
         batch = images[rows[part]]
         if batch.dtype == np.uint8:
             batch = batch.astype("float32") / 255
-        # Called directly: `predict` would compile anew for every size of a last batch.
-        outputs = model.encoder(batch[..., None], training=False)
-        means[part] = np.asarray(outputs[0] if isinstance(outputs, list | tuple) else outputs)
+        means[part] = backend.infer(model.encoder, batch[..., None])[0]
     return means
 
 
 def decode_all(model: "VAE", latents: np.ndarray) -> np.ndarray:
     """Return the images (n, h, w) float32 in [0, 1] of latents (n, d)."""
+    from vaelib import backend
+
     s = model.experiment.image_size
     images = np.empty((len(latents), s, s), "float32")
-    for part in _parts(len(latents)):
-        images[part] = expit(np.asarray(model.decoder(latents[part], training=False))[..., 0])
+    for part in _parts(len(latents), s):
+        images[part] = expit(backend.infer(model.decoder, latents[part])[0][..., 0])
     return images
 
 
-def _parts(n: int) -> list[slice]:
-    return [slice(start, min(start + _BATCH, n)) for start in range(0, n, _BATCH)]
+def _parts(n: int, image_size: int) -> list[slice]:
+    step = max(1, min(256, _PIXELS // image_size**2))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +22,9 @@ import numpy as np
 
 FORMAT = 1
 """The format number of everything this library writes; a file of another number is never read as this one."""
+
+
+_SCRAP = ".part"  # ends the name of a file that is not whole yet
 
 
 class StoreError(RuntimeError):
@@ -52,8 +54,8 @@ def write(path: str | os.PathLike[str], content: bytes) -> str:
     path = Path(path)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        _make_folder(path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_SCRAP, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -61,37 +63,52 @@ def write(path: str | os.PathLike[str], content: bytes) -> str:
         # mkstemp makes private files; a finished one should be as readable as any other.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}. What was written before it is intact."
         ) from error
+    finally:
+        if temporary is not None:  # an error, or Ctrl-C
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
     return digest(content)
+
+
+def remove_scraps(folder: str | os.PathLike[str], name: str = "*") -> None:
+    """Remove what killed processes left of half-written files, of all or of those called `name`.
+
+    Hold the lock under which they are written: a scrap may be a file that is being written now.
+    """
+    for scrap in Path(folder).glob(f".{name}.*{_SCRAP}"):
+        with contextlib.suppress(OSError):
+            scrap.unlink()
 
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> str:
     """Write `value` as readable JSON that carries its own checksum and the format number; return its SHA-256."""
     body = {**value, "format": FORMAT}
     body["checksum"] = digest(canonical_json(body))
-    return write(path, (json.dumps(body, indent=1, allow_nan=False) + "\n").encode())
+    return write(path, _readable(body))
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what `write_json` wrote. Raises DamagedError for a wrong checksum or another format number."""
     path = Path(path)
     try:
-        body = json.loads(path.read_bytes())
-        checksum = body.pop("checksum")
+        content = path.read_bytes()
+        body = json.loads(content)
+        own = {name: value for name, value in body.items() if name != "checksum"}
+        # The text itself too: white space, or a number's last digit, can change and mean the same.
+        intact = body["checksum"] == digest(canonical_json(own)) and content == _readable(body)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise DamagedError(f"{path} cannot be read as JSON with a checksum: {error}") from error
-    if body.get("format") != FORMAT:
-        raise DamagedError(f"{path} has format {body.get('format')!r}; this version reads {FORMAT}")
-    if checksum != digest(canonical_json(body)):
+    if own.get("format") != FORMAT:
+        raise DamagedError(f"{path} has format {own.get('format')!r}; this version reads {FORMAT}")
+    if not intact:
         raise DamagedError(f"{path} is not what was written: its checksum differs")
-    return {name: value for name, value in body.items() if name != "format"}
+    return {name: value for name, value in own.items() if name != "format"}
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -164,10 +181,14 @@ def check_writable(folder: str | os.PathLike[str]) -> Path:
     Raises StoreError, which names the folder and the reason.
     """
     folder = Path(folder)
-    probe = folder / f".writable-{os.getpid()}-{time.monotonic_ns()}"
-    write(probe, b"1")
-    with contextlib.suppress(OSError):
-        probe.unlink()
+    try:
+        _make_folder(folder)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"1")
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise StoreError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
 
 
@@ -175,6 +196,17 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
+
+
+def _readable(body: Mapping[str, Any]) -> bytes:
+    return (json.dumps(body, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _make_folder(folder: Path) -> None:
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in new:
+        _sync_folder(each.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,12 +4,11 @@ import csv
 import io
 import json
 import math
-import multiprocessing
 import os
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Container
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from vaelib import dataset, provenance, run, store
+from vaelib import backend, dataset, provenance, run, store
 from vaelib.experiment import Experiment
 from vaelib.model import VAE
 from vaelib.run import Run
 
 _TERMS = ("loss", "cross_entropy", "kl", "penalty")
+_BLAMED = (*_TERMS[1:], "loss")  # where several are no numbers, the term is named rather than the total
 
 
 class TrainingError(RuntimeError):
@@ -34,49 +34,25 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
 
     A finished run is returned at once; an interrupted one goes on after its last finished epoch. A second process
     that asks for the same run waits for the first. A damaged folder is moved aside, with a warning, and the run
-    made again. Raises StoreError when `root` cannot be written, TrainingError when the loss becomes NaN or infinite
-    or when the run was begun on another Keras backend.
+    made again. Raises StoreError when `root` cannot be written, TrainingError when the loss becomes NaN or infinite,
+    when the run was begun on another Keras backend or when there are fewer devices than it asks for.
+    Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
     """
     root = store.check_writable(root)
     path = root / experiment.name
-    with store.lock(root / f".{experiment.name}.lock", waiting=f"waiting for {path}, which another process trains"):
-        found = _find(path)
-        if found is None or not found.complete:
-            _Trainer(experiment, path, found, progress).fit()
-            found = Run(path)
+    try:
+        with store.lock(root / f".{experiment.name}.lock", waiting=f"waiting for {path}, which another process trains"):
+            found = _find(path, experiment)
+            _tidy(path, found.manifest["files"] if found else ())
+            if found is None or not found.complete:
+                _Trainer(experiment, path, found, progress).fit()
+                found = Run(path)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted: {run.finished_epochs(path)} of {experiment.epochs} epochs are finished and kept in {path}; "
+            "the same call goes on from there"
+        ) from None
     return found
-
-
-def train_all(
-    experiments: Sequence[Experiment], root: str | os.PathLike[str] = "runs", *, workers: int | None = None
-) -> list[Run]:
-    """Train several experiments side by side and return their finished runs, in the same order.
-
-    `workers` processes (by default one a core) of one thread each: on a small network that is faster than one
-    process with all cores. Finished runs are opened and not trained again. Raises as `train` does; what the
-    others have finished by then is kept.
-    """
-    root = store.check_writable(root)
-    missing = [each for each in experiments if not _is_complete(root / each.name)]
-    workers = min(workers or provenance.hardware()["cores"], len(missing))
-    if workers > 1:
-        context = multiprocessing.get_context("spawn")  # a forked TensorFlow would hang
-        with (
-            ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread) as pool,
-            tqdm(total=len(missing), unit="run", mininterval=1) as bar,
-        ):
-            waiting = [pool.submit(_train_quietly, each, root) for each in missing]
-            try:
-                for done in as_completed(waiting):
-                    done.result()
-                    bar.update()
-            except BrokenProcessPool:
-                raise TrainingError(
-                    "a training process was killed (out of memory?); its finished epochs are kept: call again to go on"
-                ) from None
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-    return [train(each, root) for each in experiments]
 
 
 class Batches(keras.utils.PyDataset):
@@ -92,9 +68,10 @@ class Batches(keras.utils.PyDataset):
         experiment: Experiment,
         *,
         shuffle: bool,
-        epoch: int = 0,
+        sharing: backend.Sharing | None = None,
     ) -> None:
         super().__init__()
+        self.sharing = sharing
         self.data, self.rows = data, rows
         self.size, self.seed, self.shuffle = experiment.batch_size, experiment.seed, shuffle
         self.weighted = experiment.sample_weights != "none"
@@ -105,8 +82,10 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = self.order[index * self.size : (index + 1) * self.size]
-        images = self.data.images[rows]
-        return (images, images, self.data.weights[rows]) if self.weighted else (images,)
+        images, weights = self.data.images[rows], self.data.weights[rows]
+        if self.sharing:
+            images, weights = self.sharing.place(images), self.sharing.place(weights)
+        return (images, images, weights) if self.weighted else (images,)
 
     def begin(self, epoch: int) -> None:
         """Take the order of `epoch` (from 0)."""
@@ -121,35 +100,57 @@ class _Trainer(keras.callbacks.Callback):
     def __init__(self, experiment: Experiment, path: Path, found: Run | None, progress: bool) -> None:
         super().__init__()
         self.experiment, self.path, self.progress = experiment, path, progress
+        try:
+            self.sharing = backend.Sharing(experiment.devices) if experiment.devices > 1 else None
+        except backend.DeviceError as error:
+            raise TrainingError(str(error)) from None
         self.data = dataset.build(experiment.data)
-        self.training = Batches(self.data, self.data.train, experiment, shuffle=experiment.shuffle)
+        batches = partial(Batches, self.data, experiment=experiment, sharing=self.sharing)
+        self.training = batches(self.data.train, shuffle=experiment.shuffle)
+        self.validation = batches(self.data.validation, shuffle=False)
         self.files: dict[str, str] = {}
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.spent = {"wall_time": 0.0, "images": 0.0, "step_time": 0.0}
         self.clock = self.batch_clock = time.perf_counter()
         self.bar: Any = None
-        self.vae = VAE(experiment)
+        self.vae = self._made()
         # Embeddings are inference, so they are float32 whatever the training's precision is.
         same = experiment.precision == "float32"
         self.inference = self.vae if same else VAE(experiment.replace(precision="float32"))
-        self.vae.compile(optimizer=_optimizer(experiment, steps=len(self.training)), jit_compile=False)
-        self.vae.optimizer.build(self.vae.trainable_variables)
+        self.origin = _origin(experiment)
+        try:
+            if found is not None:
+                self._restore(found)
+        except store.DamagedError as error:
+            store.move_aside(path, f"the run folder is of another version: {error}")
+            found = None
         if found is None:
             self._write("experiment.json", experiment.to_json().encode())
             self._keep()
-        else:
-            self._restore(found)
+
+    def _made(self) -> VAE:
+        """Return the model, ready to train, on all its devices."""
+        with self.sharing.scope() if self.sharing else nullcontext():
+            vae = VAE(self.experiment)
+            # XLA slows TensorFlow down on a processor; JAX without it would run one operation at a time.
+            compiled = backend.name() != "tensorflow"
+            vae.compile(_optimizer(self.experiment, steps=len(self.training)), jit_compile=compiled)
+            vae.optimizer.build(vae.trainable_variables)
+            if self.sharing:
+                # Made here, they keep the weights whole on every device from step to step.
+                vae.make_train_function()
+                vae.make_test_function()
+        return vae
 
     def fit(self) -> None:
         """Train the epochs that are missing."""
-        settings = self.experiment
         try:
             self.vae.fit(
                 self.training,
-                validation_data=Batches(self.data, self.data.validation, settings, shuffle=False),
+                validation_data=self.validation,
                 initial_epoch=self.epoch,
-                epochs=settings.epochs,
+                epochs=self.experiment.epochs,
                 shuffle=False,
                 verbose=0,
                 callbacks=[self],
@@ -166,14 +167,7 @@ class _Trainer(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Show the terms, take the time, and stop at a loss that is no number."""
         logs = logs or {}
-        wrong = [name for name in (*_TERMS[1:], "loss") if not math.isfinite(logs.get(name, 0))]
-        if wrong:
-            settings = self.experiment
-            raise TrainingError(
-                f"{self.path.name}: {wrong[0]} became {logs[wrong[0]]} in epoch {self.epoch + 1}, step {batch + 1}. "
-                f"Most likely to blame: learning_rate = {settings.learning_rate:g}, beta = {settings.beta:g}, gamma "
-                f"= {settings.gamma:g}, precision = {settings.precision}. The state after epoch {self.epoch} is kept."
-            )
+        self._check({name: logs.get(name, 0.0) for name in _BLAMED}, f"step {batch + 1}")
         now = time.perf_counter()
         if batch > 0:  # the first step of an epoch holds compilation or the end of a validation
             rows = min(self.training.size, len(self.data.train) - batch * self.training.size)
@@ -186,30 +180,45 @@ class _Trainer(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the epoch."""
         self._close_bar()
+        logs = logs or {}
+        # The last step can spoil what was good before it, and ReLU and pooling can hide a weight that is no number.
+        weights = sum(float(array.sum(dtype="float64")) for array in run.get_weights(self.vae).values())
+        self._check({f"val_{name}": logs[f"val_{name}"] for name in _BLAMED} | {"weights": weights}, "validation")
         self.epoch = epoch + 1
-        self.history.append({part + name: float((logs or {})[part + name]) for part in ("", "val_") for name in _TERMS})
+        self.history.append({part + name: float(logs[part + name]) for part in ("", "val_") for name in _TERMS})
         self._keep()
+
+    def _check(self, values: dict[str, float], where: str) -> None:
+        """Raise TrainingError, which names the first, if any value is no number."""
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            settings = self.experiment
+            raise TrainingError(
+                f"{self.path.name}: {wrong[0]} became {values[wrong[0]]} in epoch {self.epoch + 1}, {where}. "
+                f"Most likely to blame: learning_rate = {settings.learning_rate:g}, beta = {settings.beta:g}, gamma "
+                f"= {settings.gamma:g}, precision = {settings.precision}. The state after epoch {self.epoch} is kept."
+            )
 
     def _close_bar(self) -> None:
         if self.bar is not None:
             self.bar.close()
 
     def _restore(self, found: Run) -> None:
-        backend = found.provenance["backend"]
-        if backend != keras.backend.backend():
+        begun, here = found.provenance["backend"], backend.name()
+        if begun != here:
             raise TrainingError(
-                f"{found.path} was begun on the {backend} backend and this is {keras.backend.backend()}: set "
-                f"KERAS_BACKEND={backend} to go on, or remove the folder to begin again"
+                f"{found.path} was begun on the {begun} backend and this is {here}: set KERAS_BACKEND={begun} to go "
+                "on, or remove the folder to begin again"
             )
+        weights = store.unpack(found.read(run.weights_file(found.epochs)))
+        state = store.unpack(found.read(run.state_file(found.epochs)))
+        # In the order of `_keep`; together, so that all fit before the first is set.
+        variables = [*self.vae.weights, self.vae.sampling.seed_generator.state, *self.vae.optimizer.variables]
+        run.assign(variables, [*weights.values(), *state.values()])
         self.files = dict(found.manifest["files"])
         self.history = list(found.manifest["history"])
         self.epoch = found.epochs
         self.spent = dict(found.manifest["spent"])
-        run.set_weights(self.vae, store.unpack(found.read(run.weights_file(self.epoch))))
-        state = store.unpack(found.read(_state_file(self.epoch)))
-        self.vae.sampling.seed_generator.state.assign(state.pop("noise"))
-        for variable, array in zip(self.vae.optimizer.variables, state.values(), strict=True):
-            variable.assign(array)
 
     def _keep(self) -> None:
         """Write this epoch's files under names of their own, then the manifest, then remove what is past."""
@@ -219,10 +228,10 @@ class _Trainer(keras.callbacks.Callback):
         if not complete:
             optimizer = {f"{i:03d}": np.asarray(v) for i, v in enumerate(self.vae.optimizer.variables)}
             noise = np.asarray(self.vae.sampling.seed_generator.state)
-            self._write(_state_file(self.epoch), store.pack({"noise": noise, **optimizer}))
+            self._write(run.state_file(self.epoch), store.pack({"noise": noise, **optimizer}))
         kept = {*self.experiment.snapshots, run.best_epoch(self.history), self.epoch}
         past = [run.weights_file(epoch) for epoch in range(self.epoch) if epoch not in kept]
-        past += [_state_file(epoch) for epoch in range(self.epoch)]
+        past += [run.state_file(epoch) for epoch in range(self.epoch)]
         past = [name for name in past if self.files.pop(name, None)]
         now = time.perf_counter()
         self.spent["wall_time"] += now - self.clock
@@ -260,44 +269,44 @@ class _Trainer(keras.callbacks.Callback):
     def _provenance(self) -> dict[str, Any]:
         seconds = self.spent["step_time"]
         return {
-            "profile": self.experiment.profile,
-            "backend": keras.backend.backend(),
-            "versions": provenance.versions(),
-            "git_commit": provenance.git_commit(),
-            "hardware": provenance.hardware(),
+            **self.origin,
             "wall_time": round(self.spent["wall_time"], 1),
             "images_per_second": round(self.spent["images"] / seconds, 1) if seconds else None,
         }
 
 
-def _is_complete(path: Path) -> bool:
-    """Tell from the manifest alone whether a run is finished; opening it checks the rest."""
-    try:
-        return bool(store.read_json(path / run.MANIFEST)["complete"])
-    except (store.DamagedError, KeyError):
-        return False
-
-
-def _use_one_thread() -> None:
-    # TensorFlow reads these when it makes its thread pools, at the first operation.
-    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
-
-
-def _train_quietly(experiment: Experiment, root: Path) -> None:
-    train(experiment, root, progress=False)
-
-
-def _find(path: Path) -> Run | None:
+def _find(path: Path, experiment: Experiment) -> Run | None:
     """Open the run at `path` if there is one; move a damaged one aside."""
-    if not path.exists():
-        return None
-    if not (path / run.MANIFEST).exists() and not any(path.glob("*.npz")):
-        return None  # it was interrupted before its first state: nothing is lost
+    if not (path / run.MANIFEST).exists() and not (path / run.embedding_file(1)).exists():
+        return None  # nothing was begun, or it ended before its first state was whole: nothing is lost
     try:
-        return Run(path)
+        found = Run(path)
+        if found.experiment.hash != experiment.hash:
+            raise store.DamagedError(f"{path} holds the run {found.experiment.name}")
+        return found
     except store.DamagedError as error:
         store.move_aside(path, f"the run folder is damaged: {error}")
         return None
+
+
+def _tidy(path: Path, files: Container[str]) -> None:
+    """Remove what a killed process left: half-written files, and an epoch's files that the manifest does not name."""
+    store.remove_scraps(path)
+    for pattern in ("weights-*.npz", "embedding-*.npy", "state-*.npz"):
+        for file in path.glob(pattern):
+            if file.name not in files:
+                file.unlink(missing_ok=True)
+
+
+def _origin(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "profile": experiment.profile,
+        "backend": backend.name(),
+        "devices": backend.device_names(experiment.devices),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
+        "hardware": provenance.hardware(),
+    }
 
 
 def _optimizer(experiment: Experiment, *, steps: int) -> keras.optimizers.Optimizer:
@@ -306,10 +315,6 @@ def _optimizer(experiment: Experiment, *, steps: int) -> keras.optimizers.Optimi
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps * experiment.epochs)
     kinds = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
     return kinds[experiment.optimizer](rate)
-
-
-def _state_file(epoch: int) -> str:
-    return f"state-{epoch:04d}.npz"
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -1,0 +1,81 @@
+"""The same code on the JAX backend: pytest again, in processes without TensorFlow and with two virtual devices."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import same_numbers
+
+from vaelib import store
+from vaelib.model import VAE
+
+HERE = Path(__file__).parent
+# Two processes at once, which take about as long as each other.
+TOGETHER = (("test_layers", "test_losses", "test_backend", "test_training"), ("on_jax",))
+# Any import of TensorFlow fails, also in the processes that the tests start.
+WITHOUT_TENSORFLOW = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def begin(files, folder):
+    """Start pytest on the tests marked `jax` in the files."""
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])),
+        "VAELIB_TEST_EXPECTED": str(folder / "expected.npz"),
+        # Tiny networks: most of the time would go into compiling them, again and again.
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    command = [sys.executable, "-m", "pytest", "-m", "jax", "-p", "no:cacheprovider", "--durations=8"]
+    command += [f"--junitxml={folder / files[0]}.xml", *(str(HERE / f"{name}.py") for name in files)]
+    with (folder / f"{files[0]}.txt").open("w") as printed:
+        return subprocess.Popen(
+            command, cwd=HERE.parent, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed
+        )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Return by file the results of its tests, (name, outcome), and all that was printed."""
+    folder = tmp_path_factory.mktemp("jax")
+    (folder / "sitecustomize.py").write_text(WITHOUT_TENSORFLOW)
+    vae = VAE(same_numbers.EXPERIMENT)
+    same_numbers.enlarge(vae)
+    (folder / "expected.npz").write_bytes(store.pack(same_numbers.numbers(vae)))
+    children = [begin(files, folder) for files in TOGETHER]
+    try:
+        for child in children:
+            child.wait()
+    finally:
+        for child in children:
+            child.kill()
+    found = {}
+    for files in TOGETHER:
+        printed = (folder / f"{files[0]}.txt").read_text(errors="replace")
+        found |= {name: ([], printed) for name in files}
+        results = folder / f"{files[0]}.xml"
+        for case in ElementTree.parse(results).iter("testcase") if results.exists() else ():
+            outcome = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+            found[case.get("classname").split(".")[-1]][0].append((case.get("name"), *outcome))
+    return found
+
+
+@pytest.mark.parametrize("file", [name for files in TOGETHER for name in files])
+def test_on_jax_without_tensorflow(file, report):
+    results, printed = report[file]
+    assert results, f"no test of {file} ran\n{printed}"
+    assert [case for case in results if len(case) > 1] == [], printed

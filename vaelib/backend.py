@@ -1,0 +1,99 @@
+"""What differs between Keras's backends: compiled inference, and a batch shared by several devices.
+
+Nothing here imports TensorFlow or JAX before it is needed, and JAX never where TensorFlow is the backend.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class DeviceError(RuntimeError):
+    """This machine, or this backend, has not the devices that a training asks for."""
+
+
+def name() -> str:
+    """Return the name of Keras's backend: "tensorflow" or "jax"."""
+    return str(keras.backend.backend())
+
+
+def device_names(count: int = 1) -> list[str]:
+    """Return the names of the first `count` devices that train, accelerators before processors: "gpu:0", "cpu:0"."""
+    return [str(device) for device in keras.distribution.list_devices()[:count]]
+
+
+def default_workers(cores: int) -> int:
+    """Return how many trainings to run side by side: one a core, or one alone where an accelerator does the work.
+
+    Each process takes most of an accelerator's memory for itself, so a second one would find none.
+    """
+    return cores if device_names()[0].startswith("cpu") else 1
+
+
+def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
+    """Return the outputs of a built `model` for inputs (n, ...), as in inference: a list of arrays (n, ...).
+
+    JAX compiles for every shape, so there n is filled up to a power of two: a handful of shapes in all.
+    """
+    if name() != "jax":
+        # Called directly: `predict` would compile anew for every size of a last batch.
+        outputs = model(inputs, training=False)
+    else:
+        n = len(inputs)
+        filled = np.zeros((1 << (n - 1).bit_length(), *inputs.shape[1:]), inputs.dtype)
+        filled[:n] = inputs
+        values = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
+        outputs, _ = _compiled(model)(*values, filled)
+    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(output)[: len(inputs)] for output in outputs]
+
+
+def _compiled(model: keras.Model) -> Any:
+    """Return the model as a compiled function of its variables' values; made once a model, and kept with it.
+
+    Unlike `predict_on_batch` it leaves the variables alone, so an interruption in it cannot damage a training.
+    """
+    if not hasattr(model, "compiled_inference"):
+        import jax
+
+        def inference(trainable: list[Any], non_trainable: list[Any], inputs: Any) -> Any:
+            return model.stateless_call(trainable, non_trainable, inputs, training=False)
+
+        model.compiled_inference = jax.jit(inference)
+    return model.compiled_inference
+
+
+class Sharing:
+    """Data-parallel training: the devices of this machine that share each batch, every one with all the weights.
+
+    The batch's statistics (batch norm, covariance) are those of the whole batch, so a training equals that on one
+    device up to rounding. A last batch that cannot be cut into equal parts goes whole to every device, which is
+    as exact. Raises DeviceError when the backend cannot share or the machine has fewer devices.
+    """
+
+    def __init__(self, count: int) -> None:
+        if name() != "jax":
+            raise DeviceError(
+                f"devices = {count}: the {name()} backend trains on one device; set KERAS_BACKEND=jax to use more"
+            )
+        found = keras.distribution.list_devices()
+        if len(found) < count:
+            raise DeviceError(f"devices = {count}: this machine has {len(found)} ({', '.join(map(str, found))})")
+        self.count = count
+        self.distribution = keras.distribution.DataParallel(devices=found[:count])
+
+    def scope(self) -> Any:
+        """Return the context in which a model has to be made, for its variables to be on all devices.
+
+        Only there is the distribution Keras's global one; `fit` runs outside, with batches from `place`. Within, it
+        would cut every batch like the first, and fail at a last one that has no equal parts.
+        """
+        return self.distribution.scope()
+
+    def place(self, array: np.ndarray) -> Any:
+        """Return an array (n, ...) as a tensor on the devices: cut along n if `count` divides n, else whole on each."""
+        layout = self.distribution.get_data_layout(array.shape)
+        if len(array) % self.count:
+            layout = keras.distribution.TensorLayout([None] * array.ndim, layout.device_mesh)
+        return keras.distribution.distribute_tensor(array, layout)

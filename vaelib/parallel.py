@@ -1,0 +1,123 @@
+"""Several trainings side by side, in processes of one thread each, which end with the process that began them."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from vaelib import provenance, run, store
+from vaelib.experiment import Experiment
+
+if TYPE_CHECKING:
+    from vaelib.run import Run
+
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+"""What TensorFlow has to find in the environment of a process that is to train on one core."""
+
+# Nothing here imports Keras before it is needed: a worker is to watch its parent before that takes its seconds.
+
+
+def train_all(
+    experiments: Sequence[Experiment], root: str | os.PathLike[str] = "runs", *, workers: int | None = None
+) -> "list[Run]":
+    """Train several experiments side by side and return their finished runs, in the same order.
+
+    `workers` processes of one thread each (by default one a core, or one in all where an accelerator does the
+    work): on a small network that is faster than one process with all cores. Finished runs are opened and not
+    trained again. Raises as `train` does; what the others have finished by then is kept. Ctrl-C, and the end of this
+    process however it comes, ends the workers too.
+    """
+    root = store.check_writable(root)
+    missing = [each for each in experiments if not run.is_complete(root / each.name)]
+    if workers is None and len(missing) > 1:
+        from vaelib.backend import default_workers
+
+        workers = default_workers(provenance.hardware()["cores"])
+    workers = min(workers or 1, len(missing))
+    if workers > 1:
+        try:
+            _side_by_side(missing, root, workers)
+        except KeyboardInterrupt:
+            done = sum(run.is_complete(root / each.name) for each in experiments)
+            raise KeyboardInterrupt(
+                f"interrupted: {done} of {len(experiments)} runs are finished and kept in {root}, and the finished "
+                "epochs of the others; the same call goes on from there"
+            ) from None
+    from vaelib.training import train
+
+    return [train(each, root) for each in experiments]
+
+
+def _side_by_side(experiments: Sequence[Experiment], root: Path, workers: int) -> None:
+    context = multiprocessing.get_context("spawn")  # a forked TensorFlow would hang
+    watched, lifeline = context.Pipe(duplex=False)
+    with (
+        lifeline,
+        watched,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(watched,)) as pool,
+        tqdm(total=len(experiments), unit="run", mininterval=1) as bar,
+    ):
+        try:
+            with interrupts_held():
+                waiting = [pool.submit(_train_quietly, each, root) for each in experiments]
+            for done in as_completed(waiting):
+                done.result()
+                bar.update()
+        except BrokenProcessPool:
+            from vaelib.training import TrainingError
+
+            raise TrainingError(
+                "a training process was killed (out of memory?); its finished epochs are kept: call again to go on"
+            ) from None
+        except KeyboardInterrupt:
+            lifeline.close()  # a run may be killed at any moment, so the workers need not be asked
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back from the processes that are started in the block for good, from this one until its end.
+
+    A terminal sends Ctrl-C to all of them; only the first is to answer, and not while it starts another.
+    """
+    came: list[int] = []
+    # Only the main thread sets handlers, and only it is interrupted.
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number)) if main else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which new processes inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if main:
+            signal.signal(signal.SIGINT, handler)
+    if came and callable(handler):
+        handler(signal.SIGINT, None)
+
+
+def _begin_worker(watched: Connection) -> None:
+    # TensorFlow reads these when it makes its thread pools, at the first operation.
+    os.environ.update(ONE_THREAD)
+    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
+
+
+def _end_with_parent(watched: Connection) -> None:
+    watched.poll(None)  # nothing is ever sent: it returns when the other end is closed, also by a SIGKILL
+    os._exit(1)
+
+
+def _train_quietly(experiment: Experiment, root: Path) -> None:
+    from vaelib.training import train
+
+    train(experiment, root, progress=False)
