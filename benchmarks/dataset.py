@@ -1,35 +1,43 @@
-"""How fast the curves are drawn, against matplotlib's savefig, and how much memory the drawing takes.
+"""How fast and how exactly the curves are drawn, against matplotlib and Pillow, and how much memory that takes.
 
-Both draw the same curves at 256×256 in turns within one run, so that whatever else the machine does slows
-both:
+All draw the same curves at 256×256 with the same line in the same frame, in turns within one run, so that whatever
+else the machine does slows all of them:
 
-    python benchmarks/dataset.py --json dataset.json
+    python benchmarks/dataset.py
+
+Matplotlib saves a PNG, in memory, from one figure used again. Pillow draws at four times the size, with round
+joints and the nearest whole line width, and shrinks. The library draws many images at once, on all cores; its peers
+one by one, on one.
+
+Errors are measured against the area of each pixel that the line covers: of 16×16 points in it, the share that lies
+within half a line width of the curve. That is the definition of a stroke, and uses neither our drawing nor a
+peer's; a pen of that width, swept along the curve's own formula, decides.
 """
 
 import argparse
 import io
-import json
-import platform
-import resource
-import statistics
+import math
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import common
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
 from vaelib import curves
 from vaelib.experiment import PARAMETER_RANGE
 
 SIZE = 256
 LINE_WIDTH = 1.42
+HALF_EXTENT = 4.2  # units from the middle to the edge of the square frame
 DPI = 100
+FINER = 16  # points of the reference along a pixel's side
+NAMES = ("vaelib", "matplotlib", "pillow")
 
 
 class MatplotlibDrawer:
@@ -40,7 +48,7 @@ class MatplotlibDrawer:
         FigureCanvasAgg(self.figure)
         axes = self.figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        axes.set(xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
+        axes.set(xlim=(-HALF_EXTENT, HALF_EXTENT), ylim=(-HALF_EXTENT, HALF_EXTENT))
         (self.line,) = axes.plot([], [], color="white", linewidth=LINE_WIDTH * 72 / DPI)
 
     def draw(self, a: float, b: float) -> bytes:
@@ -51,30 +59,91 @@ class MatplotlibDrawer:
         return buffer.getvalue()
 
 
-def seconds(work: Callable[[int], object], n: int) -> float:
-    """Return how long `work` takes for n images."""
+class PillowDrawer:
+    """Pillow's lines are not anti-aliased, so they are drawn larger and shrunk."""
+
+    supersampling = 4
+
+    def draw(self, a: float, b: float) -> np.ndarray:
+        """Return the curve's image (s, s) uint8, 500 points as in the study."""
+        fine = SIZE * self.supersampling
+        # From the image's edge, not from the first pixel's centre: Pillow drops the fraction of a coordinate.
+        x, y = fine / 2 + curves.points(a, b, 500).T * [[1], [-1]] * (fine / 2 / HALF_EXTENT)
+        image = Image.new("L", (fine, fine))
+        path = list(zip(x.tolist(), y.tolist(), strict=True))
+        ImageDraw.Draw(image).line(path, fill=255, width=round(LINE_WIDTH * self.supersampling), joint="curve")
+        return np.asarray(image.reduce(self.supersampling))  # means of 4×4 pixels
+
+
+def ours(parameters: np.ndarray) -> np.ndarray:
+    """Return the library's images (n, s, s) uint8 of curves (n, 2)."""
+    a, b = parameters.T
+    return curves.render(a, b, image_size=SIZE, line_width=LINE_WIDTH, framing="square")
+
+
+def reference(a: float, b: float) -> np.ndarray:
+    """Return (s, s) float: 255 times the share of each pixel's 16×16 points within half a line width of the curve.
+
+    A disc of that radius stands on every point of a dense sampling of the curve. Each row of points within a disc
+    is marked at its two ends, and summing the marks along the row fills all discs.
+    """
+    fine, half = SIZE * FINER, LINE_WIDTH * FINER / 2
+    scale = fine / 2 / HALF_EXTENT
+    # Half a point apart, so that between two discs the line is narrower by 0.003 points at most.
+    n = math.ceil(2 * math.pi * scale * math.hypot(a + b, 5 * b) / 0.5)
+    theta = np.linspace(0, 2 * np.pi, n)
+    radius = (b * np.cos(5 * theta) + a) * scale
+    x = fine / 2 - 0.5 + radius * np.cos(theta)  # integers are the points
+    y = fine / 2 - 0.5 - radius * np.sin(theta)
+    marks = np.zeros((fine, fine + 1), np.int32)
+    first = np.ceil(y - half).astype(int)
+    for k in range(math.ceil(2 * half) + 1):
+        row = first + k
+        inside = np.abs(row - y) <= half
+        row, middle = row[inside], x[inside]
+        reach = np.sqrt(half**2 - (row - y[inside]) ** 2)
+        np.add.at(marks, (row, np.ceil(middle - reach).astype(int)), 1)
+        np.add.at(marks, (row, np.floor(middle + reach).astype(int) + 1), -1)
+    covered = np.cumsum(marks, axis=1)[:, :fine] > 0
+    return 255 * covered.reshape(SIZE, FINER, SIZE, FINER).mean(axis=(1, 3))
+
+
+def errors(parameters: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return each drawing's mean absolute and root mean square error over all pixels, in grey levels of 255."""
+    matplotlib, pillow = MatplotlibDrawer(), PillowDrawer()
+    sums = {name: np.zeros(2) for name in NAMES}
+    for a, b in parameters:
+        exact = reference(a, b)
+        drawn = {
+            "vaelib": ours(np.array([[a, b]]))[0],
+            "matplotlib": np.asarray(Image.open(io.BytesIO(matplotlib.draw(a, b))).convert("L")),
+            "pillow": pillow.draw(a, b),
+        }
+        for name, image in drawn.items():
+            difference = image - exact
+            sums[name] += np.abs(difference).mean(), (difference**2).mean()
+    means = {name: total / len(parameters) for name, total in sums.items()}
+    return {
+        name: {"mean_absolute": float(mean[0]), "root_mean_square": float(mean[1] ** 0.5)}
+        for name, mean in means.items()
+    }
+
+
+def seconds(work: Callable[[np.ndarray], object], parameters: np.ndarray) -> float:
+    """Return how long `work` takes for the curves."""
     start = time.perf_counter()
-    work(n)
+    work(parameters)
     return time.perf_counter() - start
-
-
-def resident() -> int:
-    """Return the bytes of memory the process holds now; its peak where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return pages * resource.getpagesize()
 
 
 def extra_memory(work: Callable[[], np.ndarray]) -> int:
     """Return the bytes held at the peak of `work`, beyond before it and beyond its result."""
-    before, peak, done = resident(), 0, threading.Event()
+    before, peak, done = common.resident(), 0, threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.002):
-            peak = max(peak, resident())
+            peak = max(peak, common.resident())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -83,79 +152,67 @@ def extra_memory(work: Callable[[], np.ndarray]) -> int:
     finally:
         done.set()
         watcher.join()
-    return max(peak, resident()) - before - result.nbytes
+    return max(peak, common.resident()) - before - result.nbytes
 
 
-def processor() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
-def measure(pairs: int, n_ours: int, n_matplotlib: int, n_memory: int) -> dict[str, Any]:
-    """Return images per second of both, the ratio and the memory, as medians over alternating pairs."""
+def measure(pairs: int, images: dict[str, int], n_memory: int, n_errors: int) -> dict[str, Any]:
+    """Return images per second of all three, the ratios, the memory and the errors; ratios within a round."""
     low, high = np.array(list(PARAMETER_RANGE.values())).T
-    parameters = np.random.default_rng(0).uniform(low, high, size=(max(n_ours, n_memory), 2))
-    drawer = MatplotlibDrawer()
-
-    def ours(n: int) -> np.ndarray:
-        a, b = parameters[:n].T
-        return curves.render(a, b, image_size=SIZE, line_width=LINE_WIDTH, framing="square")
-
-    def theirs(n: int) -> None:
-        for a, b in parameters[:n]:
-            drawer.draw(a, b)
-
-    ours(64)  # both once, to warm up
-    theirs(4)
-    speeds: dict[str, list[float]] = {"ours": [], "matplotlib": []}
+    parameters = np.random.default_rng(0).uniform(low, high, size=(max(*images.values(), n_memory, n_errors), 2))
+    matplotlib, pillow = MatplotlibDrawer(), PillowDrawer()
+    work: dict[str, Callable[[np.ndarray], object]] = {
+        "vaelib": ours,
+        "matplotlib": lambda some: [matplotlib.draw(a, b) for a, b in some],
+        "pillow": lambda some: [pillow.draw(a, b) for a, b in some],
+    }
+    for name, draw in work.items():  # all once, to warm up
+        draw(parameters[: 64 if name == "vaelib" else 4])
+    memory = extra_memory(lambda: ours(parameters[:n_memory]))
+    speeds: dict[str, list[float]] = {name: [] for name in NAMES}
     for _ in range(pairs):
-        speeds["ours"].append(n_ours / seconds(ours, n_ours))
-        speeds["matplotlib"].append(n_matplotlib / seconds(theirs, n_matplotlib))
-    ratios = [a / b for a, b in zip(speeds["ours"], speeds["matplotlib"], strict=True)]
+        for name, draw in work.items():
+            speeds[name].append(images[name] / seconds(draw, parameters[: images[name]]))
     return {
+        "machine": common.machine("pillow"),
         "image_size": SIZE,
         "line_width": LINE_WIDTH,
-        "images_per_second": {name: statistics.median(values) for name, values in speeds.items()},
-        "ratio": statistics.median(ratios),
-        "ratios": ratios,
+        "images_per_second": {name: common.spread(found) for name, found in speeds.items()},
+        "times": {name: common.ratios(speeds["vaelib"], speeds[name]) for name in NAMES[1:]},
         "memory_images": n_memory,
-        "extra_memory_bytes": extra_memory(lambda: ours(n_memory)),
-        "machine": {
-            "processor": processor(),
-            "cores": curves.processors(),
-            "python": platform.python_version(),
-            "numpy": version("numpy"),
-            "matplotlib": matplotlib.__version__,
-        },
+        "extra_memory_bytes": memory,
+        "error_images": n_errors,
+        "errors": errors(parameters[:n_errors]),
     }
 
 
 def main() -> None:
-    """Measure, print and, if asked, write JSON."""
+    """Measure, print and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--pairs", type=int, default=5, help="alternating measurements, default 5")
-    parser.add_argument("--images", type=int, default=1000, help="our images a measurement, default 1000")
-    parser.add_argument("--matplotlib-images", type=int, default=60, help="matplotlib's, default 60")
-    parser.add_argument("--memory-images", type=int, default=5000, help="images of the memory test, default 5000")
+    parser.add_argument("--json", type=Path, help="the file of the figures, default _build/benchmarks/dataset.json")
+    parser.add_argument("--pairs", type=int, default=5, help="alternating measurements, default %(default)s")
+    parser.add_argument("--images", type=int, default=1000, help="our images a measurement, default %(default)s")
+    for name in NAMES[1:]:
+        parser.add_argument(f"--{name}-images", type=int, default=60, help=f"{name}'s, default %(default)s")
+    parser.add_argument("--memory-images", type=int, default=5000, help="of the memory test, default %(default)s")
+    parser.add_argument("--error-images", type=int, default=60, help="of the errors, default %(default)s")
     given = parser.parse_args()
-    result = measure(given.pairs, given.images, given.matplotlib_images, given.memory_images)
-    machine, speed = result["machine"], result["images_per_second"]
+    images = {"vaelib": given.images, "matplotlib": given.matplotlib_images, "pillow": given.pillow_images}
+    if min(given.pairs, *images.values(), given.memory_images, given.error_images) < 1:
+        parser.error("every number must be 1 or more")
+    result = measure(given.pairs, images, given.memory_images, given.error_images)
+    print(common.describe(result["machine"], "numpy", "matplotlib", "pillow"))
     print(
-        f"{machine['processor']}, {machine['cores']} cores; Python {machine['python']}, "
-        f"numpy {machine['numpy']}, matplotlib {machine['matplotlib']}"
+        f"{SIZE}×{SIZE}, line {LINE_WIDTH} pixels wide; errors in grey levels of 255 over {given.error_images} images"
     )
-    print(f"vaelib      {speed['ours']:8.0f} images/s at {SIZE}×{SIZE}")
-    print(f"matplotlib  {speed['matplotlib']:8.0f} images/s, one figure used again, savefig to PNG in memory")
-    ratios = ", ".join(f"{ratio:.1f}" for ratio in result["ratios"])
-    print(f"ratio       {result['ratio']:8.1f} (median of {ratios})")
-    print(f"memory      {result['extra_memory_bytes'] / 1e6:8.0f} MB beyond {result['memory_images']} images")
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"{'':11}{'images/s':>9}   {'vaelib is so many times as fast':33}{'mean error':>10}{'root mean square':>18}")
+    for name in NAMES:
+        speed, error, ratio = result["images_per_second"][name]["median"], result["errors"][name], ""
+        if name in result["times"]:
+            times = result["times"][name]
+            ratio = f"{times['median']:.1f} ({times['min']:.1f}-{times['max']:.1f})"
+        print(f"{name:11}{speed:9.0f}   {ratio:33}{error['mean_absolute']:10.3f}{error['root_mean_square']:18.2f}")
+    print(f"memory: {result['extra_memory_bytes'] / 1e6:.0f} MB beyond {given.memory_images} images")
+    common.write(given.json or common.FOLDER / "dataset.json", result)
 
 
 if __name__ == "__main__":
