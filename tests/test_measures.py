@@ -1,0 +1,77 @@
+"""What the table has of a run: every name that is promised, from the same numbers that single functions give."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vaelib import Experiment, dataset, disentanglement, geometry, metrics, train
+from vaelib.measures import measure
+from vaelib.run import Run
+from vaelib.sheet_shape import edge_curl
+
+TINY = {"n_images": 300, "epochs": 4, "batch_size": 8, "snapshots": ()}  # enough for a sheet to be there
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(Experiment.from_profile("smoke", **TINY), tmp_path_factory.mktemp("runs"), progress=False)
+
+
+@pytest.fixture(scope="module")
+def found(run: Run) -> dict[str, float | None]:
+    return measure(run)
+
+
+def test_all_that_the_documentation_names_is_there(found: dict[str, float | None]) -> None:
+    documented = (
+        (measure.__doc__ or "").replace("_k", "_1").replace(":", " ").replace(",", " ").replace(".", " ").split()
+    )
+    scores = ["mig", "sap", "modularity", "disentanglement", "completeness", "informativeness", "mean_correlation"]
+    scores += ["total_correlation", "alignment", "linear_r2", "beta_vae", "factor_vae", "tangent_alignment"]
+    scores += ["factor_angle", "trustworthiness", "continuity"]
+    chance = {f"{name}_chance" for name in scores}
+    ours = {"spread_2", "spread_3", *(f"direction_{f}_{k}" for f in "ab" for k in (2, 3))}
+    for name in set(found) - chance - ours - set(scores):
+        assert name in documented, name
+    assert chance | ours | set(scores) <= set(found)
+    assert all(value is None or isinstance(value, float) for value in found.values())
+
+
+def test_the_numbers_are_those_of_the_functions(run: Run, found: dict[str, float | None]) -> None:
+    data = dataset.build(run.experiment.data)
+    mu, factors = run.embeddings[run.best_epoch].astype("float64"), data.parameters[data.train]
+    assert found["mig"] == disentanglement.mig(mu, factors).value
+    assert found["mig_chance"] == disentanglement.mig(mu, factors).chance
+    assert found["twonn"] == geometry.twonn(mu).estimate
+    assert (found["curl_edge"], found["curl_middle"]) == edge_curl(mu, factors)
+    images = data.images[data.validation]
+    assert found["relative_error"] == metrics.normalised_error(images, run.reconstruct(images)).mean()
+    assert found["beta_vae_chance"] == found["factor_vae_chance"] == 0.5
+
+
+def test_no_rotation_is_beyond_the_extremes(run: Run, found: dict[str, float | None]) -> None:
+    value, low, high = (found[name] for name in ("term", "term_lowest", "term_highest"))
+    assert value is not None and low is not None and high is not None and low <= value <= high
+    assert found["alignment"] is not None and found["alignment_highest"] is not None
+    assert found["alignment"] <= found["alignment_highest"] + 1e-9
+    assert (
+        found["alignment_at_lowest"] is not None and found["alignment_at_lowest"] <= found["alignment_highest"] + 1e-9
+    )
+
+
+def test_the_directions_are_the_best_linear_map(run: Run, found: dict[str, float | None]) -> None:
+    data = dataset.build(run.experiment.data)
+    mu, factors = run.embeddings[run.best_epoch], data.parameters[data.train]
+    slopes = np.array([[found[f"direction_{f}_{k}"] for k in (1, 2, 3)] for f in "ab"], dtype=float)
+    left = mu - mu.mean(axis=0) - (factors - factors.mean(axis=0)) @ slopes
+    assert (factors - factors.mean(axis=0)).T @ left == pytest.approx(np.zeros((2, 3)), abs=1e-3)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_what_fewer_latents_do_not_have_is_none(tmp_path: Path, d: int) -> None:
+    small = train(Experiment.from_profile("smoke", **TINY, latent_dim=d), tmp_path, progress=False)
+    found = measure(small)
+    assert found["curl_edge"] is None and "tangent_alignment" not in found
+    assert ("term" in found) == (d > 1) and (found["largest_correlation"] is None) == (d == 1)
+    assert found["relative_error"] is not None and found["twonn"] is not None

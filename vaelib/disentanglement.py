@@ -1,0 +1,302 @@
+"""How single codes carry single factors, and how codes depend on each other, each number beside its chance level.
+
+Codes are (n, d), usually the means μ; factors are (n, k), continuous, as the study's (a, b). What every score does
+when the codes change, with the factors as they are:
+
+- order and sign of the codes: no score changes;
+- scale of single codes: `active_units` changes;
+- rotation: MIG, SAP, modularity, the parts of DCI, `mean_correlation` and `total_correlation` change, since they
+  are about axes. A covariance that is a multiple of the identity is the exception for the last two: no rotation
+  correlates its codes. `vaelib.metrics.linear_r2`, `vaelib.geometry.twonn` and `vaelib.disentanglement_sheet` but
+  for its tangent planes do not change.
+
+A unit that varies by less than the posterior's noise still has a mean that may tell the factors, and the scores
+count it whatever its scale: leave such units out with `active` beforehand. Units that never vary count nowhere.
+
+The public numpy implementation that the differences refer to is google-research/disentanglement_lib, folder
+disentanglement_lib/evaluation/metrics, commit 76f41e3. Nothing here loads Keras.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+
+from vaelib import metrics
+from vaelib.chance import Score, beside_chance, checked, paired
+
+Numbers = NDArray[np.float64]
+
+
+def mutual_information(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> Numbers:
+    """Return (d, k): the mutual information in nats of each code with each factor, both in `bins` bins of equal count.
+
+    Between 0 and log(bins). Equal numbers take the same bin, so a code that never varies has 0. The plain estimate
+    of a finite sample, whose bias on independent variables is about (bins - 1)²/(2n) nats: it has to be judged
+    against its chance level. Raises ValueError for fewer than 2 bins, more bins than images, or arrays of other
+    shapes.
+
+    disentanglement_lib takes discrete factors as they are and bins the codes alone, at equal width; bins of equal
+    count give any increasing function of a code or a factor the same number.
+    """
+    latents, targets = paired(codes, factors)
+    _check_bins(bins, len(latents))
+    return _information(_binned(latents, bins), _binned(targets, bins), bins)
+
+
+def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, shuffles: int = 10, seed: int = 0) -> Score:
+    """Return the mutual information gap, from 0 to 1: what the best code knows of a factor and the next one does not.
+
+    The mean over the factors of (I_1 - I_2)/H, with I_1 and I_2 the two largest of `mutual_information` (I_2 = 0 for a
+    single code) and H the entropy of the binned factor. A factor that never varies gives 0. Chance: random pairings
+    (`vaelib.chance.beside_chance`). Raises ValueError as `mutual_information` does.
+
+    Source: Chen et al. 2018, equation 6. There the information is that of samples z; here, as in disentanglement_lib,
+    that of the means. Differences from the latter: as `mutual_information` says, and no error for a single code.
+    """
+    latents, targets = paired(codes, factors)
+    _check_bins(bins, len(latents))
+
+    def value(latents: Numbers, targets: Numbers) -> float:
+        binned = _binned(targets, bins)
+        known = _information(_binned(latents, bins), binned, bins)
+        entropy = np.diag(_information(binned, binned, bins))
+        return float(np.mean(np.divide(_gap(known), entropy, out=np.zeros(len(entropy)), where=entropy > 0)))
+
+    return beside_chance(value, latents, targets, shuffles=shuffles, seed=seed)
+
+
+def sap(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 10, seed: int = 0) -> Score:
+    """Return the separated attribute predictability, from 0 to 1: the mean gap between a factor's two best codes.
+
+    What is compared is the squared correlation of a code with a factor (`vaelib.metrics.single_latent_r2`), the
+    share a linear function of that code explains; a single code's gap is to 0. Chance: random pairings. Raises
+    ValueError for arrays of other shapes.
+
+    Source: Kumar et al. 2018, section 3, for continuous factors. Difference from disentanglement_lib: it takes a
+    code for dead at a variance of 1e-12, here at exactly 0.
+    """
+    return beside_chance(
+        lambda latents, targets: float(_gap(metrics.single_latent_r2(latents, targets)).mean()),
+        codes, factors, shuffles=shuffles, seed=seed,
+    )  # fmt: skip
+
+
+def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, shuffles: int = 10, seed: int = 0) -> Score:
+    """Return the modularity, from 0 to 1: the mean over the codes of 1 - Σ_{j≠j*} I_j² / ((k - 1) I_{j*}²).
+
+    I_j is a code's `mutual_information` with factor j, j* the factor it knows most of. It does not ask that each
+    factor have one code only: two codes for the same factor score 1. Chance, by random pairings, is above 0, since
+    noise is never equal for all factors. Raises ValueError as `mutual_information` does, and for fewer than 2
+    factors.
+
+    Source: Ridgeway & Mozer 2018, section 3. Differences from disentanglement_lib: as `mutual_information` says, and a
+    code without any information is left out of the mean, where it counts 0 there; without any other the score is 0.
+    """
+    latents, targets = paired(codes, factors)
+    _check_bins(bins, len(latents))
+    if targets.shape[1] < 2:
+        raise ValueError(f"factors has shape {targets.shape}: modularity needs 2 factors or more")
+
+    def value(latents: Numbers, targets: Numbers) -> float:
+        squares = _information(_binned(latents, bins), _binned(targets, bins), bins) ** 2  # (d, k)
+        best = squares.max(axis=1)
+        squares, best = squares[best > 0], best[best > 0]
+        others = (squares.sum(axis=1) - best) / (squares.shape[1] - 1)
+        return float(np.mean(1 - others / best)) if len(best) else 0.0
+
+    return beside_chance(value, latents, targets, shuffles=shuffles, seed=seed)
+
+
+@dataclass(frozen=True, eq=False)
+class DCI:
+    """The three scores of `dci` and the matrix they come from."""
+
+    disentanglement: Score
+    """From 0 to 1: how far each code matters to one factor alone."""
+    completeness: Score
+    """From 0 to 1: how far each factor needs one code alone."""
+    informativeness: Score
+    """From 0 to 1: the share of the factors' variance that all codes together explain."""
+    importance: Numbers
+    """(d, k): how much of what is explained of each factor each code explains; columns sum to 1, or 0 for nothing."""
+
+
+def dci(codes: ArrayLike, factors: ArrayLike, *, trees: int = 20, shuffles: int = 2, seed: int = 0) -> DCI:
+    """Return disentanglement, completeness and informativeness of the codes by random forests.
+
+    A forest of `trees` regression trees for each factor learns it from the codes on a random half of the images; its
+    impurity importances make the matrix R. Disentanglement is the mean over the codes of 1 - H_k(R_i/ΣR_i), weighted
+    by ΣR_i; completeness the mean over the factors of 1 - H_d(R_j); H_m is the entropy in base m, and with m = 1
+    there is nothing to be divided, so it is 0. Codes without importance count 0. Informativeness is R² on the other
+    half, at least 0, the mean over the factors; one that never varies counts 0. Chance: random pairings. The seed
+    draws the halves, the trees' images and the pairings. Raises ValueError for fewer than 20 images, no trees, or
+    arrays of other shapes.
+
+    Source: Eastwood & Williams 2018, section 2, with its random forests. Differences: the paper tells
+    informativeness as a prediction error, lower for the better, and chooses the trees' depth by validation, where a
+    tree here ends at 10 images. disentanglement_lib boosts classifiers of discrete factors, tells their
+    accuracy, and weighs the factors' completeness by their importance, which is 1 for each that was learnt.
+    """
+    latents, targets = paired(codes, factors)
+    if len(latents) < 20 or trees < 1:
+        raise ValueError(f"{len(latents)} images, trees = {trees!r}: allowed are 20 images or more and trees from 1")
+    generator = np.random.default_rng(seed)
+    found = [_forests(latents, targets, trees, seed)]
+    found += [_forests(latents, generator.permutation(targets), trees, seed) for _ in range(shuffles)]
+    values = np.array([
+        (_disentanglement(importance), np.mean(_concentration(importance.T)), explained)
+        for importance, explained in found
+    ])  # fmt: skip
+    chance = values[1:].mean(axis=0) if shuffles else np.full(3, np.nan)
+    one, two, three = (Score(float(value), float(level)) for value, level in zip(values[0], chance, strict=True))
+    return DCI(one, two, three, found[0][0])
+
+
+def mean_correlation(codes: ArrayLike) -> Score:
+    """Return the mean absolute correlation of two codes, from 0 to 1.
+
+    Over all pairs of codes that vary; 0 where there is no pair. `vaelib.metrics.correlation` has the matrix. Chance
+    is what independent normal codes give, √(2/(πn)), in large samples. Raises ValueError for arrays of other shapes.
+    """
+    latents = _varying(checked("codes", codes))
+    d = latents.shape[1]
+    if d < 2:
+        return Score(0.0, 0.0)
+    above = metrics.correlation(latents)[np.triu_indices(d, 1)]
+    return Score(float(np.abs(above).mean()), float(np.sqrt(2 / (np.pi * len(latents)))))
+
+
+def total_correlation(codes: ArrayLike) -> Score:
+    """Return the total correlation in nats of the normal distribution with the codes' correlations, -½ log det.
+
+    0 where all codes are uncorrelated, infinite where one is a linear function of others; codes that never vary are
+    left out. Only for normal codes is it their total correlation: for others it says what their correlations alone
+    make of it. Chance is what independent normal codes give, d(d-1)/(4n), in large samples. Raises ValueError for
+    arrays of other shapes.
+
+    Source: Watanabe 1960; the "Gaussian total correlation" of Locatello et al. 2019. disentanglement_lib takes it
+    from the covariance with 1/(n-1), which is the same number; there a code that never varies makes it NaN.
+    """
+    latents = _varying(checked("codes", codes))
+    n, d = latents.shape
+    if d < 2:
+        return Score(0.0, 0.0)
+    values = np.linalg.eigvalsh(metrics.correlation(latents))
+    # Rounding keeps the smallest eigenvalue of a singular matrix a little off 0, on either side.
+    value = float("inf") if values[0] < 1e-12 else max(-0.5 * float(np.log(values).sum()), 0.0)
+    return Score(value, d * (d - 1) / (4 * n))
+
+
+def active(codes: ArrayLike, *, threshold: float = 0.01) -> NDArray[np.bool_]:
+    """Return (d,) bool: which units vary by more than `threshold`, the variance of their means μ over the images.
+
+    Against a prior of variance 1; with σ = 0.1 the default is also the noise's variance. Raises ValueError for a
+    negative threshold or arrays of other shapes. Source: Burda et al. 2016, section 5.2.
+    """
+    if not threshold >= 0:
+        raise ValueError(f"threshold = {threshold!r}: allowed are numbers from 0")
+    return np.asarray(checked("codes", codes).var(axis=0) > threshold)
+
+
+def active_units(codes: ArrayLike, *, threshold: float = 0.01) -> int:
+    """Return the number of `active` units."""
+    return int(active(codes, threshold=threshold).sum())
+
+
+def scores(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) -> dict[str, Score]:
+    """Return by name all scores of this module and the axis alignment and linear R² of `vaelib.metrics`.
+
+    The names: mig, sap, modularity, disentanglement, completeness, informativeness, mean_correlation,
+    total_correlation, alignment (absent where there are fewer codes than factors) and linear_r2, the mean over the
+    factors. Raises ValueError as they do.
+    """
+    latents, targets = paired(codes, factors)
+    three = dci(latents, targets, seed=seed)
+    found = {
+        "mig": mig(latents, targets, bins=bins, seed=seed),
+        "sap": sap(latents, targets, seed=seed),
+        "modularity": modularity(latents, targets, bins=bins, seed=seed),
+        "disentanglement": three.disentanglement,
+        "completeness": three.completeness,
+        "informativeness": three.informativeness,
+        "mean_correlation": mean_correlation(latents),
+        "total_correlation": total_correlation(latents),
+    }
+    if latents.shape[1] >= targets.shape[1]:
+        found["alignment"] = beside_chance(metrics.alignment, latents, targets, shuffles=10, seed=seed)
+    found["linear_r2"] = beside_chance(
+        lambda latents, targets: float(metrics.linear_r2(latents, targets).mean()),
+        latents, targets, shuffles=10, seed=seed,
+    )  # fmt: skip
+    return found
+
+
+def _check_bins(bins: int, n: int) -> None:
+    if not 2 <= bins <= n:
+        raise ValueError(f"bins = {bins!r}: allowed are 2 to the number of images, {n}")
+
+
+def _binned(values: Numbers, bins: int) -> NDArray[np.int64]:
+    """Return (n, d): the bin of each number, by its rank in its column."""
+    ranks = scipy.stats.rankdata(values, method="average", axis=0)
+    return np.floor((ranks - 0.5) * bins / len(values)).astype(np.int64)
+
+
+def _information(rows: NDArray[np.int64], columns: NDArray[np.int64], bins: int) -> Numbers:
+    """Return the mutual information of each column of one array with each of the other."""
+    result = np.empty((rows.shape[1], columns.shape[1]))
+    for i, j in np.ndindex(*result.shape):
+        joint = np.bincount(rows[:, i] * bins + columns[:, j], minlength=bins**2).reshape(bins, bins) / len(rows)
+        alone = xlogy(joint.sum(axis=0), joint.sum(axis=0)).sum() + xlogy(joint.sum(axis=1), joint.sum(axis=1)).sum()
+        result[i, j] = max(xlogy(joint, joint).sum() - alone, 0.0)
+    return np.where(result > 1e-12, result, 0.0)  # rounding is no information
+
+
+def _gap(matrix: Numbers) -> Numbers:
+    """Return (k,): the largest of each column (d, k) less the second largest, which is 0 for d = 1."""
+    ordered = np.sort(np.vstack([np.zeros((1, matrix.shape[1])), matrix]), axis=0)
+    return np.asarray(ordered[-1] - ordered[-2])
+
+
+def _varying(latents: Numbers) -> Numbers:
+    return latents[:, np.ptp(latents, axis=0) > 0]
+
+
+def _forests(latents: Numbers, targets: Numbers, trees: int, seed: int) -> tuple[Numbers, float]:
+    """Return the importances (d, k) and the mean R² on the half that the forests did not see."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    order = np.random.default_rng(seed).permutation(len(latents))
+    learn, judge = np.array_split(order, 2)
+    importance = np.zeros((latents.shape[1], targets.shape[1]))
+    explained = np.zeros(targets.shape[1])
+    for j, target in enumerate(targets.T):
+        forest = RandomForestRegressor(
+            n_estimators=trees, criterion="squared_error", max_depth=None, min_samples_split=20, min_samples_leaf=10,
+            min_weight_fraction_leaf=0.0, max_features=1.0, max_leaf_nodes=None, min_impurity_decrease=0.0,
+            bootstrap=True, oob_score=False, n_jobs=1, random_state=seed, warm_start=False, ccp_alpha=0.0,
+            max_samples=None, monotonic_cst=None,
+        )  # fmt: skip
+        forest.fit(latents[learn], target[learn])
+        importance[:, j] = forest.feature_importances_
+        variance = target[judge].var()
+        if variance > 0:
+            error = np.mean((forest.predict(latents[judge]) - target[judge]) ** 2)
+            explained[j] = max(1 - error / variance, 0.0)
+    return importance, float(explained.mean())
+
+
+def _concentration(rows: Numbers) -> Numbers:
+    """Return (m,): 1 - the entropy of each row of (m, c) made to sum to 1, in base c; 0 for a row of zeros."""
+    total = rows.sum(axis=1, keepdims=True)
+    shares = np.divide(rows, total, out=np.zeros_like(rows), where=total > 0)
+    entropy = -xlogy(shares, shares).sum(axis=1) / np.log(max(rows.shape[1], 2))
+    return np.where(total[:, 0] > 0, 1 - entropy, 0.0)
+
+
+def _disentanglement(importance: Numbers) -> float:
+    weight = importance.sum(axis=1)
+    return float(_concentration(importance) @ weight / weight.sum()) if weight.sum() > 0 else 0.0

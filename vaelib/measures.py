@@ -1,0 +1,131 @@
+"""Everything that the table of a sweep has of one run: errors, scores, the sheet's shape, orientation and hole."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from vaelib import dataset, disentanglement, disentanglement_sheet, disentanglement_voting, geometry, losses, metrics
+from vaelib.chance import Score
+from vaelib.run import Run
+from vaelib.sheet_shape import edge_curl, normal_distance
+
+_IN_HOLE = 200  # new images in the hole's disc
+_VOTES = 100  # of each voting score; they take most of the time
+_ROTATIONS = 200  # random ones, where a search goes on from the best
+Found = dict[str, float]
+
+
+def measure(finished: Run) -> dict[str, float | None]:
+    """Return by name what the table has of a run besides its settings and terms, at its best epoch.
+
+    What is undefined is None: the numbers on planes for fewer than 3 latents, those on pairs for one. In order:
+
+    - error, relative_error: mean squared error of the validation images, plain and over each image's own variance;
+      rank_a, rank_b: Spearman's correlation of the relative error with the factors, raw_rank_a, raw_rank_b: of the
+      plain one; hole_error, hole_relative: of new images in the hole's disc, whatever the run was trained on;
+      hole_well: the share of those whose relative error is below the validation images' 90th percentile.
+    - each score of `vaelib.disentanglement.scores`, the voting scores beta_vae and factor_vae, tangent_alignment,
+      factor_angle, trustworthiness and continuity, with its chance level as name_chance; largest_correlation,
+      active_units, r2_a, r2_b.
+    - twonn, normal_distance (`vaelib.sheet_shape`), curl_edge and curl_middle (`edge_curl`), turning_a and turning_b,
+      the total turning in degrees of curves of constant a and b, and straight_a, straight_b of the straight control.
+    - term, term_lowest, term_highest, term_rank: the entanglement as trained, over all rotations, and the share of
+      random rotations below it; alignment_highest: the best alignment that any rotation has; alignment_turned: its
+      mean over random ones; alignment_at_lowest: the alignment where the entanglement is lowest.
+    - spread_k: each latent's standard deviation; direction_a_k, direction_b_k: how the k-th latent moves with each
+      factor, by least squares.
+    """
+    data = dataset.build(finished.experiment.data)
+    factors = data.parameters[data.train]
+    mu = np.asarray(finished.embeddings[finished.best_epoch], dtype=np.float64)
+    found = {
+        **_errors(finished, data),
+        **_scores(finished, mu, factors),
+        **_shape(mu, factors),
+        **_orientation(mu, factors),
+    }
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+
+
+def _errors(finished: Run, data: dataset.DataSet) -> Found:
+    images, factors = data.images[data.validation], data.parameters[data.validation]
+    decoded = finished.reconstruct(images)
+    plain, relative = metrics.squared_error(images, decoded), metrics.normalised_error(images, decoded)
+    settings = finished.experiment
+    hidden = dataset.draw(dataset.points_in_hole(_IN_HOLE, settings), settings)
+    redrawn = finished.reconstruct(hidden)
+    inside = metrics.normalised_error(hidden, redrawn)
+
+    def ranks(values: NDArray[np.float64]) -> list[float]:
+        return [float(stats.spearmanr(values, factors[:, k]).statistic) for k in range(2)]
+
+    return {
+        "error": plain.mean(),
+        "relative_error": relative.mean(),
+        **dict(zip(("rank_a", "rank_b", "raw_rank_a", "raw_rank_b"), [*ranks(relative), *ranks(plain)], strict=True)),
+        "hole_error": metrics.squared_error(hidden, redrawn).mean(),
+        "hole_relative": inside.mean(),
+        "hole_well": np.mean(inside < np.percentile(relative, 90)),
+    }
+
+
+def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    d = mu.shape[1]
+    scores: dict[str, Score] = disentanglement.scores(mu, factors)
+    scores["beta_vae"] = disentanglement_voting.beta_vae_score(finished.encode, finished.experiment, votes=_VOTES)
+    scores["factor_vae"] = disentanglement_voting.factor_vae_score(finished.encode, finished.experiment, votes=_VOTES)
+    scores["factor_angle"] = disentanglement_sheet.factor_angle(mu, factors)
+    scores["trustworthiness"] = disentanglement_sheet.trustworthiness(factors, mu)
+    scores["continuity"] = disentanglement_sheet.continuity(factors, mu)
+    if d > 2:
+        scores["tangent_alignment"] = disentanglement_sheet.tangent_alignment(mu)
+    r2 = metrics.linear_r2(mu, factors)
+    return {
+        **{name: score.value for name, score in scores.items()},
+        **{f"{name}_chance": score.chance for name, score in scores.items()},
+        "largest_correlation": metrics.largest_correlation(mu) if d > 1 else np.nan,
+        "active_units": disentanglement.active_units(mu),
+        "r2_a": r2[0],
+        "r2_b": r2[1],
+    }
+
+
+def _shape(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    # A model without a spark of structure (all means alike, say) has no sheet to measure.
+    alive = disentanglement.active_units(mu, threshold=1e-4) > 0
+    bent, straight = geometry.fit_sheet(factors, mu), geometry.straight_control(factors, mu)
+    edges, middle = edge_curl(mu, factors) if alive and mu.shape[1] > 2 else (np.nan, np.nan)
+    found: Found = {
+        "twonn": geometry.twonn(mu).estimate if alive else np.nan,
+        "normal_distance": normal_distance(mu) if alive else np.nan,
+        "curl_edge": edges,
+        "curl_middle": middle,
+    }
+    for name, sheet in (("turning", bent), ("straight", straight)):
+        for k, factor in enumerate("ab"):
+            angles = [geometry.turning(line) for line in sheet.lines(k)]
+            found[f"{name}_{factor}"] = float(np.mean(angles)) if alive else np.nan
+    return found
+
+
+def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    d = mu.shape[1]
+    found: Found = {f"spread_{k + 1}": value for k, value in enumerate(mu.std(axis=0))}
+    centred = factors - factors.mean(axis=0)
+    directions = np.linalg.lstsq(centred, mu - mu.mean(axis=0), rcond=None)[0]  # (2, d)
+    for factor, direction in zip("ab", directions, strict=True):
+        found |= {f"direction_{factor}_{k + 1}": value for k, value in enumerate(direction)}
+    if d < 2:
+        return found
+    term = geometry.over_rotations(lambda points: float(losses.entanglement(points)), mu, samples=_ROTATIONS)
+    best = geometry.over_rotations(lambda points: metrics.alignment(points, factors), mu, samples=_ROTATIONS)
+    return {
+        "term": term.value,
+        "term_lowest": term.lowest,
+        "term_highest": term.highest,
+        "term_rank": term.rank,
+        "alignment_highest": best.highest,
+        "alignment_turned": best.samples.mean(),
+        "alignment_at_lowest": metrics.alignment(mu @ term.at_lowest.T, factors),
+        **found,
+    }
