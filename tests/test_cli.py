@@ -70,11 +70,11 @@ def test_every_setting_is_an_option_with_its_description(
     [
         ("train --gamma -1", "gamma = -1.0: allowed is greater than or equal to 0"),
         ("train --image-size 33", "image_size = 33: allowed is multiple of 8"),
-        ("train --profile papre", "profile = 'papre': allowed are smoke, book, paper"),
+        ("train --profile papre", "profile = 'papre': allowed are smoke, book, paper, sweep"),
         ("train --snapshots one", "snapshots = 'one'"),
         ("dataset --n-images 3", "n_images = 3: allowed is greater than or equal to 20"),
         ("dataset --points no/such.csv", "no/such.csv"),
-        ("book --profile papre", "profile = 'papre': allowed are smoke, book, paper"),
+        ("book --profile papre", "profile = 'papre': allowed are smoke, book, paper, sweep"),
         ("book -p gama 1", "no chapter has a parameter 'gama'. Did you mean 'gamma'?"),
         ("book -p gamma -1", "gamma = -1.0: allowed is greater than or equal to 0"),
     ],

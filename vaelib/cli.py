@@ -1,9 +1,11 @@
-"""The commands: `vaelib dataset`, `vaelib train`, `vaelib book`.
+"""The commands: `vaelib dataset`, `vaelib train`, `vaelib sweep`, `vaelib book`.
 
-A user's mistake ends in one line and exit status 2. Nothing heavy is imported before a command needs it.
+A user's mistake ends in one line and exit status 2, Ctrl-C in two lines, the second of which goes on from there,
+and exit status 130. Nothing heavy is imported before a command needs it.
 """
 
 import inspect
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -12,14 +14,30 @@ from typing import Annotated, Any, Literal, NoReturn, Optional, get_origin
 
 import typer
 from pydantic import BaseModel
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from vaelib.experiment import PROFILES, DataSettings, Experiment, SettingError
 from vaelib.store import DamagedError, StoreError
 from vaelib.vendor import BuildError
 
+
+class _Commands(TyperGroup):
+    """Ends at Ctrl-C, before typer does, which says nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            words = ["vaelib", *sys.argv[1:]]
+            if ctx.invoked_subcommand == "book" and "--reuse" not in words:
+                words.append("--reuse")  # or it would begin by removing the runs
+            told = str(interruption) or "interrupted; the same call goes on from there"
+            _end(f"{told}:\n  {shlex.join(words)}", 130)
+
+
 app = typer.Typer(
     name="vaelib",
+    cls=_Commands,
     help="A reproducible study of zero-shot learning and disentanglement in variational autoencoders.",
     no_args_is_help=True,
     add_completion=False,
@@ -28,6 +46,11 @@ app = typer.Typer(
     # Settings are named as in Python; --batch-size is understood as --batch_size.
     context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
 )
+
+_WITHOUT_BACKEND = {
+    "tensorflow": "TensorFlow is not installed; to use JAX instead set KERAS_BACKEND=jax",
+    "jax": 'JAX is not installed, and KERAS_BACKEND=jax asks for it: pip install "jax[cuda12]", or "jax" without a GPU',
+}
 
 Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values that the options override")]
 
@@ -40,9 +63,14 @@ def main() -> None:
         _end(error, 2)
     except BuildError as error:
         _end(error, 1)
+    except ModuleNotFoundError as error:
+        top = (error.name or "").split(".")[0]
+        if top not in _WITHOUT_BACKEND:
+            raise
+        _end(_WITHOUT_BACKEND[top], 2)
 
 
-def _end(error: Exception, status: int) -> NoReturn:
+def _end(error: Exception | str, status: int) -> NoReturn:
     print(f"vaelib: {error}", file=sys.stderr)
     sys.exit(status)
 
@@ -139,6 +167,40 @@ def train(
     print(run.path)
     print(f"best epoch: {run.best_epoch} of {experiment.epochs}")
     print("\n".join(f"{name:<20}{value:10.5f}" for name, value in best.items()))
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="the grid: YAML with profile, settings and grid")],
+    root: Annotated[Path, typer.Option(help="the folder of all runs, or of the executed notebooks")] = Path("runs"),
+    table: Annotated[
+        Path | None, typer.Option(help="the table, without .parquet and .csv  [default: named as the file, in root]")
+    ] = None,
+    notebook: Annotated[Path | None, typer.Option(help="execute this notebook over the grid instead")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes of one thread  [default: one a core]")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="train on the Dask cluster at this address, such as tcp://host:8786")
+    ] = None,
+) -> None:
+    """Train a grid of settings and seeds, or go on with it, and write one table of all runs."""
+    from vaelib import sweep as sweeping
+
+    wanted = sweeping.read(file)
+    if notebook is not None:
+        from vaelib import sweep_notebooks
+
+        outcome = sweep_notebooks.execute_grid(wanted, notebook, root, workers=workers, scheduler=scheduler)
+    else:
+        outcome = sweeping.train_grid(wanted.experiments(), root, workers=workers, scheduler=scheduler)
+    for name, reason in outcome.failed.items():
+        print(f"failed: {name}: {reason}", file=sys.stderr)
+    if outcome.finished:
+        made = sweeping.table(list(outcome.finished.values()))
+        for path in sweeping.write_table(made, table or root / file.stem):
+            print(path)
+    print(f"{len(outcome.finished)} finished, {len(outcome.failed)} failed")
+    if outcome.failed:
+        sys.exit(1)
 
 
 class _PairsCommand(TyperCommand):

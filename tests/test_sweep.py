@@ -1,0 +1,312 @@
+"""Sweeps: what a file means, every run once, failures and lost workers, one table."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pyarrow.parquet
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from vaelib import Experiment, sweep, sweep_notebooks, train
+from vaelib.experiment import SettingError
+from vaelib.measures import measure
+from vaelib.run import Run, finished_epochs
+from vaelib.sweep import Sweep
+from vaelib.vendor import BuildError
+
+COMMAND = [sys.executable, "-c", "import vaelib.cli; vaelib.cli.main()"]
+TINY = {"n_images": 80, "width": 0.06, "epochs": 2, "snapshots": [], "batch_size": 16}
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_block_is_every_value_with_every_other_and_blocks_follow_one_another(tmp_path: Path) -> None:
+    wanted = sweep.read(
+        write(
+            tmp_path / "s.yml",
+            "profile: smoke\nsettings: {epochs: 1}\n"
+            "grid:\n- {gamma: [0, 1e-2], seed: [0, 1]}\n- {penalty: covariance, gamma: [0, 0.1]}\n",
+        )
+    )
+    assert wanted.points() == [
+        {"epochs": 1, "gamma": 0, "seed": 0},
+        {"epochs": 1, "gamma": 0, "seed": 1},
+        {"epochs": 1, "gamma": "1e-2", "seed": 0},  # as YAML reads it
+        {"epochs": 1, "gamma": "1e-2", "seed": 1},
+        {"epochs": 1, "penalty": "covariance", "gamma": 0},
+        {"epochs": 1, "penalty": "covariance", "gamma": 0.1},
+    ]
+    made = wanted.experiments()
+    assert [(each.profile, each.gamma, each.seed) for each in made[2:4]] == [("smoke", 0.01, 0), ("smoke", 0.01, 1)]
+    assert len({each.hash for each in made}) == len(made)
+
+
+def test_equal_runs_are_made_once() -> None:
+    assert len(Sweep(profile="smoke", grid={"seed": [0, 1, 0]}).experiments()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, r"s\.yml"),
+        ("grid: [", r"s\.yml"),
+        ("- 1", "a sweep file has `grid`"),
+        ("gird: {seed: [1]}", "unknown 'gird': allowed are profile, settings, grid"),
+        ("grid: 3", "grid = 3"),
+        ("settings: {seed: 1}\ngrid: {seed: [1]}", "seed is in `settings` and in `grid`"),
+        ("grid: {seed: []}", r"seed = \[\]: a grid needs a value or more"),
+        ("profile: papre", "profile = 'papre'"),
+        ("grid: {gama: [1]}", "unknown setting 'gama'.*Did you mean 'gamma'"),
+        ("grid: {gamma: [0, -1]}", "gamma = -1: allowed is greater than or equal to 0"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_before_any_work(tmp_path: Path, text: str | None, told: str) -> None:
+    path = tmp_path / "s.yml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SettingError, match=told):
+        sweep.read(path).experiments()
+
+
+@pytest.fixture(scope="module")
+def grid() -> list[Experiment]:
+    return Sweep(profile="smoke", settings=TINY, grid={"gamma": [0, 0.01], "seed": [0, 1]}).experiments()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def outcome(grid: list[Experiment], root: Path) -> sweep.Outcome:
+    return sweep.train_grid(grid, root, workers=2, progress=False)
+
+
+def test_every_run_is_an_ordinary_one_with_its_row(grid: list[Experiment], root: Path, outcome: sweep.Outcome) -> None:
+    assert outcome.failed == {} and set(outcome.finished) == {each.name for each in grid}
+    for experiment in grid:
+        run, row = Run(root / experiment.name), outcome.finished[experiment.name]
+        assert run.complete and row["run"] == run.path.name
+        assert row["gamma"] == experiment.gamma and row["seed"] == experiment.seed and row["snapshots"] == ""
+        assert row["val_loss"] == run.history["val_loss"].min()
+        assert row["penalty"] == "entanglement" and row["train_penalty"] == run.history["penalty"][run.best_epoch - 1]
+        measured = measure(run)
+        assert {name: row[name] for name in measured} == measured
+    assert len({row["error"] for row in outcome.finished.values()}) == len(grid)
+
+
+def test_what_is_finished_and_measured_is_read_and_nothing_else_begun(
+    grid: list[Experiment], root: Path, outcome: sweep.Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "on_dask", None)  # calling it would fail
+    assert sweep.train_grid(grid, root, progress=False) == outcome
+    # Measured by another library, or not at all, it is measured again, and by a worker.
+    asked = []
+    monkeypatch.setattr(sweep, "on_dask", lambda tasks, **_: asked.extend(tasks) or sweep.Outcome())
+    monkeypatch.setattr(sweep, "_library", lambda: b"another")
+    assert sweep.train_grid(grid, root, progress=False).finished == {}
+    assert asked == [each.name for each in grid]
+
+
+def test_a_sweep_of_fewer_seeds_has_the_first_of_each_block() -> None:
+    whole = Sweep(profile="smoke", grid=[{"gamma": [0, 1], "seed": [3, 4, 5]}, {"beta": [1, 2]}, {"seed": 9}])
+    assert [point.get("seed") for point in whole.limited(2).points()] == [3, 4, 3, 4, None, None, 9]
+    assert whole.limited(9) == whole and whole.limited(2).profile == "smoke"
+
+
+def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: Path) -> None:
+    rows = [*outcome.finished.values(), {"run": "another", "new": 1.5}]
+    parquet, text = sweep.write_table(sweep.table(rows), tmp_path / "t.0")
+    assert (parquet.name, text.name) == ("t.0.parquet", "t.0.csv")
+    read = pyarrow.parquet.read_table(parquet).to_pylist()
+    assert read[0] == {**rows[0], "new": None} and read[-1]["gamma"] is None
+    with text.open() as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["run"] for line in lines] == [row["run"] for row in rows]
+    assert float(lines[0]["val_loss"]) == rows[0]["val_loss"] and lines[-1]["new"] == "1.5"
+    again = sweep.read_table(text)
+    assert sweep.read_table(parquet) == read
+    assert [{name: value or None for name, value in row.items()} for row in again] == [
+        {name: value or None for name, value in row.items()} for row in read
+    ], "in CSV no text and no value look alike"
+    with pytest.raises(SettingError, match="no table of a sweep"):
+        sweep.read_table(tmp_path / "absent.csv")
+
+
+def test_finished_runs_are_not_touched_again_on_a_cluster_by_its_address_either(
+    grid: list[Experiment], root: Path, outcome: sweep.Outcome
+) -> None:
+    from distributed import LocalCluster
+
+    times = {path: path.stat().st_mtime_ns for path in root.rglob("*.json")}
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
+        again = sweep.train_grid(grid, root, scheduler=cluster.scheduler_address, progress=False)
+    assert again.finished == outcome.finished
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*.json")} == times
+
+
+def test_no_cluster_at_an_address_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sweep, "_PATIENCE", 1.0)
+    with pytest.raises(SettingError, match=r"scheduler = 'tcp://127\.0\.0\.1:9': no Dask cluster"):
+        sweep.on_dask({"x": (int, 1)}, scheduler="tcp://127.0.0.1:9", progress=False)
+
+
+def test_what_fails_once_is_tried_again_and_what_fails_always_is_reported(tmp_path: Path) -> None:
+    # Defined here, so that they travel as they are: a worker knows no test module.
+    def once(place: Path) -> str:
+        if not place.exists():
+            place.touch()
+            raise OSError("not yet")
+        return "done"
+
+    def always(place: Path) -> None:
+        place.write_text(place.read_text() + "x" if place.exists() else "x")
+        raise ValueError(f"never {place.name}")
+
+    tasks = {"once": (once, tmp_path / "1"), "always": (always, tmp_path / "2"), "good": (abs, -3)}
+    outcome = sweep.on_dask(tasks, workers=2, progress=False)
+    assert outcome.finished == {"once": "done", "good": 3}
+    assert outcome.failed == {"always": "ValueError: never 2"} and (tmp_path / "2").read_text() == "xx"
+
+
+def test_what_kills_its_workers_is_given_up_and_the_others_finish() -> None:
+    def deadly() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    # What others had returned to the lost workers is computed again, so only the outcome is promised here.
+    outcome = sweep.on_dask({"good": (abs, -3), "deadly": (deadly,)}, workers=2, progress=False)
+    assert outcome.finished == {"good": 3}
+    assert outcome.failed.keys() == {"deadly"} and outcome.failed["deadly"].startswith("KilledWorker")
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_workers_run_goes_on_elsewhere(tmp_path: Path) -> None:
+    experiment = Experiment.from_profile("smoke", **{**TINY, "epochs": 16, "seed": 7})
+    pids = tmp_path / "pids"
+
+    def told(text: str, root: str) -> object:
+        with pids.open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+        from vaelib import sweep
+
+        return sweep._one(text, root)
+
+    with ThreadPoolExecutor(1) as pool:
+        task = {experiment.name: (told, experiment.to_json(), str(tmp_path))}
+        waiting = pool.submit(sweep.on_dask, task, workers=1, progress=False)
+        path = tmp_path / experiment.name
+        while finished_epochs(path) < 2:
+            assert not waiting.done(), waiting.result()
+            time.sleep(0.02)
+        os.kill(int(pids.read_text()), signal.SIGKILL)
+        at = finished_epochs(path)
+        outcome = waiting.result()
+    assert at < 16, "it had finished before it was killed"
+    assert outcome.failed == {} and len(set(pids.read_text().split())) == 2
+    made, alone = Run(path), train(experiment, tmp_path / "alone", progress=False)
+    assert made.complete
+    # One thread there and all cores here add up in another order.
+    assert made.history["val_loss"] == pytest.approx(alone.history["val_loss"], rel=1e-2)
+
+
+def vaelib(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_the_command_writes_the_table_and_tells_of_failures(tmp_path: Path) -> None:
+    wild = "{n_images: 80, width: 0.06, epochs: 1, snapshots: [], optimizer: sgd, schedule: constant}"
+    file = write(
+        tmp_path / "wild.yml",
+        f"profile: smoke\nsettings: {wild}\ngrid: [{{learning_rate: 0.01}}, {{learning_rate: 10, beta: 1000}}]\n",
+    )
+    done = vaelib("sweep", file, "--root", tmp_path / "runs", "--table", tmp_path / "out" / "t")
+    assert done.returncode == 1, done.stderr
+    assert "1 finished, 1 failed" in done.stdout
+    (failure,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert "learning_rate = 10, beta = 1000" in failure
+    assert pyarrow.parquet.read_table(tmp_path / "out" / "t.parquet").num_rows == 1
+    wrong = vaelib("sweep", tmp_path / "none.yml")
+    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "none.yml" in wrong.stderr
+
+
+def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
+    file = write(tmp_path / "long.yml", "profile: smoke\nsettings: {epochs: 5000, snapshots: []}\ngrid: {seed: [0, 1]}")
+    command = [*COMMAND, "sweep", str(file), "--root", str(tmp_path / "runs")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list((tmp_path / "runs").glob("*/manifest.json")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and f"  vaelib sweep {file}" in told, told[-2000:]
+    assert "Traceback" not in told
+    deadline = time.monotonic() + 10
+    while _group_lives(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _group_lives(process.pid)
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+NOTEBOOK = [
+    "from typing import Optional\nx: float = 1.0  # a number\nword: Optional[str] = None\nprofile: str = 'book'",
+    "from vaelib import notebook\nnotebook.parameters(globals())\nassert x < 9, 'too large'",
+    "notebook.glue('the_', square=x * x, name=repr(word), hidden=[1])",
+]
+
+
+@pytest.fixture
+def rerun(tmp_path: Path) -> Path:
+    cells = [new_code_cell(source) for source in NOTEBOOK]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "n.ipynb")
+    return tmp_path / "n.ipynb"
+
+
+def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(rerun: Path, tmp_path: Path) -> None:
+    wanted = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, "3e0", 10]})
+    outcome = sweep_notebooks.execute_grid(wanted, rerun, tmp_path / "out", workers=2, progress=False)
+    rows = sorted(outcome.finished.values(), key=lambda row: row["the_square"])
+    assert [(row["x"], row["word"], row["the_square"], row["the_name"]) for row in rows] == [
+        (2, "y", 4.0, "'y'"),
+        ("3e0", "y", 9.0, "'y'"),
+    ]
+    assert all("the_hidden" not in row for row in rows)
+    (reason,) = outcome.failed.values()
+    assert "too large" in reason
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("n-????????????.ipynb")}
+    assert {path.name for path in times} == set(outcome.finished)
+    less = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, 3]})
+    again = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", workers=1, progress=False)
+    assert set(again.finished) == {path.name for path in times} and all(
+        path.stat().st_mtime_ns == times[path] for path in times
+    )
+
+
+def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path: Path) -> None:
+    def check(told: str, kind: type[Exception], path: Path = rerun, **grid: object) -> None:
+        with pytest.raises(kind, match=told):
+            sweep_notebooks.execute_grid(Sweep(profile="smoke", grid=grid), path, tmp_path / "out")
+
+    check(r"n\.ipynb has no parameter 'y'; it has: x, word, profile", SettingError, y=[1])
+    check("x = 'two'", SettingError, x=["two"])
+    check("none.ipynb is no notebook", BuildError, path=tmp_path / "none.ipynb")

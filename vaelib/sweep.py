@@ -1,0 +1,318 @@
+"""Many runs: a grid of settings and seeds, trained by Dask on this machine or on a cluster, and one table of them.
+
+A sweep file is YAML::
+
+    profile: sweep
+    settings: {penalty: covariance}       # of every run
+    grid:                                 # one block, or a list of blocks; in each, every value with every other
+      gamma: [0, 0.01, 0.1]
+      seed: [0, 1, 2, 3, 4]
+
+Every run is an ordinary run's folder, so a sweep goes on where it stopped, and shares its runs with whoever asks for
+the same settings.
+"""
+
+import contextlib
+import functools
+import itertools
+import logging
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tqdm import tqdm
+
+from vaelib import provenance, run, store
+from vaelib.experiment import Experiment, SettingError
+from vaelib.parallel import ONE_THREAD, interrupts_held
+
+# Nothing here imports Dask, Arrow or Keras before it is needed.
+
+_RETRIES = 1  # of a run that fails; one whose worker is lost goes elsewhere without counting
+_LOSSES = 3  # workers that a run may lose before it counts as failed: perhaps it is what kills them
+_PATIENCE = 20.0  # seconds for a cluster to answer
+
+
+class Sweep(BaseModel):
+    """The content of a sweep file. `points` are the values of each run, without the profile's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: str = "sweep"
+    settings: dict[str, Any] = Field(default_factory=dict)
+    grid: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=dict)
+
+    def points(self) -> list[dict[str, Any]]:
+        """Return the values that each run has of its own or shares, in the file's order: the last name varies fastest.
+
+        Raises SettingError for a name that is both fixed and varied, and for one that has no values.
+        """
+        made = []
+        for block in self.grid if isinstance(self.grid, list) else [self.grid]:
+            for name, values in block.items():
+                if name in self.settings:
+                    raise SettingError(f"{name} is in `settings` and in `grid`: allowed is one of them")
+                if values == []:
+                    raise SettingError(f"{name} = []: a grid needs a value or more")
+            lists = [values if isinstance(values, list) else [values] for values in block.values()]
+            made += [{**self.settings, **dict(zip(block, point, strict=True))} for point in itertools.product(*lists)]
+        return made
+
+    def limited(self, seeds: int) -> "Sweep":
+        """Return the sweep with at most the first `seeds` values of `seed` in each block."""
+        blocks = self.grid if isinstance(self.grid, list) else [self.grid]
+        shorter = []
+        for block in blocks:
+            values = block.get("seed")
+            shorter.append({**block, "seed": values[:seeds]} if isinstance(values, list) else block)
+        return self.model_copy(update={"grid": shorter})
+
+    def experiments(self) -> list[Experiment]:
+        """Return the experiment of each run, those that are equal once.
+
+        Raises SettingError for an unknown profile or setting and for a value that is not allowed.
+        """
+        found = {each.hash: each for each in (Experiment.from_profile(self.profile, **p) for p in self.points())}
+        return list(found.values())
+
+
+def read(path: str | os.PathLike[str]) -> Sweep:
+    """Read a sweep file. Raises SettingError, which names the file, for one that is missing or is no sweep."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingError(f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise SettingError(f"{path}: a sweep file has `grid`, and perhaps `profile` and `settings`")
+    try:
+        return Sweep(**content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "extra_forbidden":
+            raise SettingError(f"{path}: unknown {first['loc'][0]!r}: allowed are profile, settings, grid") from None
+        raise SettingError(f"{path}: {first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
+
+
+@dataclass
+class Outcome:
+    """What became of a sweep: what each finished task returned and why each failed one did, by name."""
+
+    finished: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def train_grid(
+    experiments: Sequence[Experiment],
+    root: str | os.PathLike[str] = "runs",
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: bool = True,
+) -> Outcome:
+    """Train what is not yet finished, measure every run, and return the rows of its table by the run's name.
+
+    root: the folder of the runs; on a cluster, one that all its machines see. workers and scheduler: as `on_dask`
+    takes them. A failed run is tried once more, then reported in `failed`; the others go on.
+    """
+    root = store.check_writable(root).resolve()
+    tasks = {each.name: (_one, each.to_json(), str(root)) for each in experiments}
+    kept = {name: found for name in tasks if (found := _finished(root / name))}
+    left = {name: task for name, task in tasks.items() if name not in kept}
+    outcome = on_dask(left, workers=workers, scheduler=scheduler, progress=progress) if left else Outcome()
+    rows = {**kept, **outcome.finished}
+    return Outcome({name: rows[name] for name in tasks if name in rows}, outcome.failed)
+
+
+def _finished(path: Path) -> dict[str, Any] | None:
+    """Return the row of a run that is finished and measured by this library, None for any other."""
+    if not run.is_complete(path):
+        return None
+    with contextlib.suppress(store.DamagedError):
+        opened = run.Run(path)
+        return row(opened) if _measured(opened) is not None else None
+    return None
+
+
+def on_dask(
+    tasks: Mapping[str, tuple[Any, ...]],
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: bool = True,
+) -> Outcome:
+    """Run tasks on Dask and return what each returned or why it failed, with a bar that counts the finished ones.
+
+    tasks: by name, each a function and its arguments, which have to pickle. workers: processes of one thread on this
+    machine, by default one a core. scheduler: the address of a running Dask cluster, "tcp://host:8786" say, instead.
+    A task that raises is tried once more; that of a lost worker goes to another. Raises SettingError when there is no
+    cluster at the address. Ctrl-C ends the local workers, and leaves a cluster's.
+    """
+    outcome = Outcome()
+    with _client(workers, scheduler) as client:
+        from distributed import as_completed
+
+        waiting = {
+            client.submit(function, *arguments, key=f"{name}-{os.getpid()}", retries=_RETRIES, pure=False): name
+            for name, (function, *arguments) in tasks.items()
+        }
+        with tqdm(total=len(tasks), unit="run", mininterval=1, disable=not progress) as bar:
+            for future in as_completed(waiting):
+                name = waiting[future]
+                if future.status == "finished":
+                    outcome.finished[name] = future.result()
+                else:
+                    error = future.exception()
+                    outcome.failed[name] = f"{type(error).__name__}: {error}"
+                bar.update()
+                bar.set_postfix(failed=len(outcome.failed), refresh=False)
+    return outcome
+
+
+@contextlib.contextmanager
+def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    dask.config.set({"distributed.scheduler.allowed-failures": _LOSSES})
+    for name in ("distributed", "tornado.application", "asyncio"):
+        # What fails is reported by name; how a cluster falls apart at Ctrl-C is nobody's concern.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=_PATIENCE)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise SettingError(f"scheduler = {scheduler!r}: no Dask cluster answers there: {error}") from None
+        with client:
+            yield client
+        return
+    with interrupts_held():
+        cluster = LocalCluster(
+            n_workers=workers or provenance.hardware()["cores"],
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,  # or Dask would stop a training that its own estimate finds too large
+            dashboard_address=None,
+            # Two small networks side by side are trained faster than one after the other on two threads.
+            env={
+                **ONE_THREAD,
+                "OMP_NUM_THREADS": "1",
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                "DASK_LOGGING__DISTRIBUTED": "critical",
+            },
+            silence_logs=logging.CRITICAL,
+        )
+    try:
+        with Client(cluster) as client:
+            yield client
+    except KeyboardInterrupt:
+        # A run may be killed at any moment; asked to end, a worker would first finish its epoch, or time out.
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL) if nanny.pid else None
+        raise
+    finally:
+        # A worker that is just being started again cannot be closed in order, and Dask says so. By then all results
+        # are here, and must not be lost for it; what is left of the workers ends with this process.
+        with contextlib.suppress(Exception):
+            cluster.close()
+
+
+def _one(text: str, root: str) -> dict[str, Any]:
+    """Train an experiment, given as JSON, unless it is finished, and return its row. Runs in a worker."""
+    import keras
+
+    from vaelib.training import train
+
+    experiment = Experiment.from_json(text)
+    try:
+        return row(train(experiment, root, progress=False))
+    finally:
+        keras.backend.clear_session()  # a worker trains many networks one after another
+
+
+def row(finished: run.Run) -> dict[str, Any]:
+    """Return a run's row of the table: its settings, the terms at its best epoch, its measures, its origin.
+
+    The terms are train_loss, train_cross_entropy, train_kl, train_penalty and the same with val_; the measures are
+    those of `vaelib.measures.measure`. What was measured is kept beside the run's folder and taken from there while
+    the library is the same.
+    """
+    experiment, best = finished.experiment, finished.best_epoch
+    settings = experiment.model_dump(mode="json") | {"snapshots": " ".join(map(str, experiment.snapshots))}
+    named = {name if name.startswith("val_") else f"train_{name}": values for name, values in finished.history.items()}
+    terms = {name: float(values[best - 1]) for name, values in named.items()}
+    origin = finished.provenance
+    told = {name: origin.get(name) for name in ("backend", "wall_time", "images_per_second", "git_commit")}
+    measures = _measured(finished)
+    if measures is None:
+        from vaelib.measures import measure
+
+        measures = measure(finished)
+        store.write_json(_measures_file(finished), {"stamp": _stamp(finished), "measures": measures})
+    return {"run": finished.path.name, **settings, "best_epoch": best, **terms, **measures, **told}
+
+
+def _measured(finished: run.Run) -> dict[str, Any] | None:
+    """Return what was measured of the run as it is, by the library as it is. A damaged file is none."""
+    with contextlib.suppress(store.DamagedError):
+        kept = store.read_json(_measures_file(finished))
+        if kept.get("stamp") == _stamp(finished):
+            return dict(kept["measures"])
+    return None
+
+
+def _measures_file(finished: run.Run) -> Path:
+    return finished.path.with_name(f"{finished.path.name}.measures.json")
+
+
+def _stamp(finished: run.Run) -> str:
+    return store.digest(_library() + (finished.path / run.MANIFEST).read_bytes())
+
+
+@functools.cache
+def _library() -> bytes:
+    """Return the digest of the library's sources as they were when this process first asked."""
+    return store.digest(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).encode()
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return rows as one tidy table of Arrow: a column for every name that any row has, empty where a row lacks it."""
+    import pyarrow
+
+    names = list(dict.fromkeys(name for each in rows for name in each))
+    return pyarrow.Table.from_pylist([{name: each.get(name) for name in names} for each in rows])
+
+
+def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:
+    """Write a table as Parquet and as CSV, `path` with these endings, and return both paths."""
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    written = []
+    for ending, write in ((".parquet", parquet.write_table), (".csv", csv.write_csv)):
+        buffer = pyarrow.BufferOutputStream()
+        write(made, buffer)
+        written.append(Path(f"{path}{ending}"))
+        store.write(written[-1], buffer.getvalue().to_pybytes())
+    return written
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return the rows of a table that `write_table` wrote, from its Parquet or its CSV file; None where one is empty.
+
+    Raises SettingError when there is none.
+    """
+    from pyarrow import ArrowInvalid, csv, parquet
+
+    try:
+        made = parquet.read_table(path) if Path(path).suffix == ".parquet" else csv.read_csv(path)
+    except (OSError, ArrowInvalid) as error:
+        raise SettingError(f"{path}: no table of a sweep: {error}") from None
+    rows: list[dict[str, Any]] = made.to_pylist()
+    return rows
