@@ -1,0 +1,116 @@
+"""The rules: read whole or refused by name, and applied as textbooks would."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaelib import claims
+from vaelib.claims import Rule, judge
+from vaelib.experiment import SettingError
+
+ANY = {"id": "x", "said": "so", "measured": "m", "because": "b"}
+
+
+def rule(**more: object) -> Rule:
+    return Rule(**{**ANY, "of": "error", "at": (0, 1), **more})  # type: ignore[arg-type]
+
+
+def test_the_mean_has_students_interval() -> None:
+    found = judge(rule(at=(0, 5)), [1, 2, 3, 4])
+    # t(3, 0.975) = 3.1824, s = 1.2910, half = 3.1824 · 1.2910 / 2
+    assert found.estimate == 2.5 and found.n == 4
+    assert found.low == pytest.approx(2.5 - 2.0543, abs=1e-4) and found.high == pytest.approx(4.5543, abs=1e-4)
+    assert found.verdict == "holds" and found.needed is None
+
+
+def test_a_ratio_is_a_geometric_mean_with_the_interval_of_the_logarithms() -> None:
+    found = judge(rule(kind="ratio", against={}, at=(0.5, 8)), np.log([1, 4]))
+    assert found.estimate == pytest.approx(2)
+    assert found.low * found.high == pytest.approx(4) and found.values == pytest.approx((1, 4))
+
+
+def test_a_share_has_clopper_and_pearsons_interval() -> None:
+    shared = rule(kind="share", between=(0, 1), at=(0.8, 1.01))
+    found = judge(shared, [1] * 20)
+    assert (found.estimate, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.025 ** (1 / 20)) and found.verdict == "holds"
+    none = judge(shared, [0] * 20)
+    assert (none.low, none.estimate) == (0, 0) and none.high == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert none.verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [([0.5, 0.51, 0.49], "holds"), ([2, 2.01, 1.99], "fails"), ([-2, -2.01], "fails"), ([0.9, 1.2, 1.0], "undecided")],
+)
+def test_a_whole_interval_inside_holds_outside_fails_and_across_is_undecided(values: list[float], verdict: str) -> None:
+    assert judge(rule(), values).verdict == verdict
+
+
+def test_undecided_names_the_seeds_that_would_decide() -> None:
+    values = [0.7, 1.1, 0.8, 0.9]
+    found = judge(rule(), values)
+    assert found.verdict == "undecided" and found.needed is not None
+    mean, s = np.mean(values), np.std(values, ddof=1)
+
+    def high(n: int) -> float:
+        from scipy import stats
+
+        return float(mean + stats.t.ppf(0.975, n - 1) * s / math.sqrt(n))
+
+    assert high(found.needed) < 1 <= high(found.needed - 1)
+    assert judge(rule(), [0.5, 1.5]).needed is None, "the estimate lies on the margin: no number decides"
+
+
+def test_fewer_than_two_seeds_decide_nothing() -> None:
+    for values in ([], [0.5]):
+        found = judge(rule(), values)
+        assert found.verdict == "undecided" and math.isnan(found.estimate) and found.n == len(values)
+
+
+def test_an_open_claim_is_open() -> None:
+    assert judge(Rule(id="8", said="so", open="not tried"), [1, 2]).verdict == "open"
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=8), st.floats(-5, 5), st.floats(0.1, 5))
+def test_verdicts_exclude_each_other_and_a_wider_margin_never_turns_holds_into_fails(
+    values: list[float], low: float, reach: float
+) -> None:
+    narrow = judge(rule(at=(low, low + reach)), values)
+    wide = judge(rule(at=(low - 1, low + reach + 1)), values)
+    assert narrow.low <= narrow.estimate <= narrow.high
+    if narrow.verdict == "holds":
+        assert wide.verdict == "holds"
+    if wide.verdict == "fails":
+        assert narrow.verdict == "fails"
+
+
+def test_every_rule_of_the_project_is_whole() -> None:
+    rules = claims.read()
+    assert len(rules) > 20 and {each.id[0] for each in rules} == set("12345678")
+    for each in rules:
+        assert each.open or (each.because and each.measured and each.chapter), each.id
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nothing: 1", "list `claims`"),
+        ("claims: [{id: a, said: b}]", "claim a"),
+        ("claims: [{id: a, said: b, of: c, measured: m, because: b}]", "at ="),
+        ("claims: [{id: a, said: b, of: c, measured: m, because: b, at: [1, 0]}]", "at = "),
+        ("claims: [{id: a, said: b, of: c, measured: m, because: b, at: [0, 1], kind: ratio}]", "against is missing"),
+        ("claims: [{id: a, said: b, of: c, measured: m, because: b, at: [0, 1], kind: magic}]", "claim a"),
+        ("claims: [{id: a, said: b, of: c, because: b, at: [0, 1]}]", "measured is missing"),
+        ("claims: [{id: a, said: b, colour: red}]", "claim a"),
+        ("claims: [{id: a, said: b, open: c}, {id: a, said: b, open: c}]", "twice"),
+    ],
+)
+def test_a_rule_that_is_not_whole_is_refused_by_name(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "c.yml").write_text(text)
+    with pytest.raises(SettingError, match=told):
+        claims.read(tmp_path / "c.yml")

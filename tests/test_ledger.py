@@ -1,0 +1,130 @@
+"""What the rules take from the table: the right runs, paired by seed, and the angle between turned embeddings."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from vaelib import claims, ledger
+from vaelib.claims import Rule
+from vaelib.experiment import Experiment, SettingError
+from vaelib.rotations import initial_rotation
+
+BASE = Experiment.from_profile("sweep")
+
+
+def run(value: float = 0.0, **settings: Any) -> dict[str, Any]:
+    own = {name: each for name, each in settings.items() if name in Experiment.model_fields}
+    others = {name: each for name, each in settings.items() if name not in own}
+    return {**BASE.replace(**own).model_dump(mode="json"), "error": value, **others}
+
+
+def rule(**more: Any) -> Rule:
+    return Rule(**{"id": "x", "said": "s", "of": "error", "at": (0, 1), "measured": "m", "because": "b", **more})
+
+
+def test_runs_are_picked_by_what_is_named_and_the_profile_for_the_rest() -> None:
+    rows = [
+        run(seed=1),
+        run(seed=0),
+        run(gamma=0.1),
+        run(gamma=0.1, penalty="covariance"),
+        run(beta=0.01),
+        run(gamma=0.1, batch_size=32),
+        run(region="punctured"),
+        run(latent_dim=2),
+    ]
+    assert ledger.pick(rows) == [rows[1], rows[0]]
+    assert ledger.pick(rows, gamma=0.1) == [rows[2]]
+    assert ledger.pick(rows, gamma=0.1, penalty="covariance") == [rows[3]]
+    assert ledger.pick(rows, gamma=0, penalty="covariance") == [rows[1], rows[0]], "a penalty without a weight is none"
+    assert ledger.pick(rows, region="punctured") == [rows[6]] and ledger.pick(rows, latent_dim=4) == []
+    with pytest.raises(SettingError, match="'colour'"):
+        ledger.pick(rows, colour=1)
+
+
+def test_seeds_are_paired_and_those_without_a_partner_left_out() -> None:
+    rows = [run(v, seed=s) for s, v in enumerate([1.0, 2.0, 3.0])]
+    rows += [run(v, seed=s, gamma=0.1) for s, v in ((2, 6.0), (0, 4.0), (7, 9.0))]
+    paired = {"runs": {"gamma": 0.1}, "against": {}}
+    assert ledger.numbers(rows, rule(kind="difference", **paired)) == [3, 3]
+    assert np.exp(ledger.numbers(rows, rule(kind="ratio", **paired))) == pytest.approx([4, 2])
+    assert ledger.numbers(rows, rule()) == [1, 2, 3]
+    assert ledger.numbers(rows, rule(kind="share", between=(1.5, 3))) == [0, 1, 1]
+    rows += [run(0.25, seed=0, variance="learned")]
+    effects = ledger.numbers(rows, rule(kind="effects", runs={"variance": "learned"}, against={}, other={"gamma": 0.1}))
+    assert effects == pytest.approx([math.log(4) - math.log(4)], abs=1e-12)
+
+
+def test_what_is_undefined_does_not_count_and_what_does_not_exist_is_told() -> None:
+    rows = [run(1.0), run(None, seed=1), run(math.nan, seed=2)]  # type: ignore[arg-type]
+    assert ledger.numbers(rows, rule()) == [1.0]
+    assert ledger.numbers(rows, rule(open="not tried")) == []
+    with pytest.raises(SettingError, match="'magic'"):
+        ledger.numbers(rows, rule(of="magic"))
+
+
+def test_derived_numbers() -> None:
+    row = run(curl_edge=30.0, curl_middle=10.0, turning_b=80.0, straight_b=3.0, hole_relative=0.2, relative_error=0.1)
+    assert [ledger.value(row, name) for name in ("curl", "bending_b", "hole_ratio")] == [20, 77, 2]
+    assert math.isnan(ledger.value(run(curl_edge=None, curl_middle=None), "curl"))
+
+
+def directions(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    return {f"direction_{f}_{k + 1}": v for f, vector in (("a", a), ("b", b)) for k, v in enumerate(vector)}
+
+
+@pytest.mark.parametrize("kind", ["rotation", "signed_permutation"])
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("degrees", [0.0, 7.0, 120.0])
+def test_a_turned_embedding_is_as_far_off_as_it_was_turned_further(kind: str, seed: int, degrees: float) -> None:
+    generator = np.random.default_rng(seed)
+    a, b = generator.standard_normal((2, 3))
+    turned = BASE.replace(seed=seed, initial_rotation=kind)
+    turn = initial_rotation(turned)
+    assert turn is not None
+    axis = generator.standard_normal(3)
+    more = Rotation.from_rotvec(math.radians(degrees) * axis / np.linalg.norm(axis)).as_matrix()
+    base = run(seed=seed, **directions(a, b))
+    # μ becomes μ R, and whatever is linear in it with it.
+    row = run(seed=seed, initial_rotation=kind, **directions(more @ (a @ turn), more @ (b @ turn)))
+    assert ledger.turned_apart(row, base) == pytest.approx(degrees, abs=1e-3)
+
+
+def test_only_runs_of_one_seed_are_compared() -> None:
+    with pytest.raises(ValueError, match="seeds 1 and 0"):
+        ledger.turned_apart(run(seed=1), run(seed=0))
+
+
+def test_the_same_rules_on_other_rows_and_what_contradicts() -> None:
+    small = [run(v, seed=s) for s, v in enumerate([0.5, 0.51, 0.49])]
+    large = [run(v, seed=s, image_size=64, batch_size=32) for s, v in enumerate([2.0, 2.01, 1.99])]
+    rules = [rule(), rule(id="y"), rule(id="z", open="not tried")]
+    ((one, other),) = ledger.side_by_side(ledger.verdicts(small, rules), large, ["x", "zz"], batch_size=32)
+    assert (one.verdict, other.verdict) == ("holds", "fails") and ledger.contradict(one, other)
+    assert not ledger.contradict(one, one) and not ledger.contradict(one, claims.judge(rule(), []))
+
+
+def test_every_rule_names_trainings_that_are_made_and_more_than_one_seed_of_them() -> None:
+    from vaelib import study
+
+    rows = [experiment.model_dump(mode="json") for experiment in study.plan()]
+    for each in claims.read():
+        for group in (each.runs, each.against, each.other):
+            if group is not None and not each.open:
+                assert len(ledger.pick(rows, **group)) >= 5, each.id
+
+
+def test_fresh_runs_are_held_against_the_committed_ones() -> None:
+    generator = np.random.default_rng(0)
+    committed = [run(float(v), seed=s) for s, v in enumerate(1 + 0.1 * generator.standard_normal(5))]
+    committed += [run(2.0, seed=s, gamma=0.1) for s in range(5)]
+    like = [run(1.05, seed=0), run(0.95, seed=1), run(2.0005, gamma=0.1)]
+    assert ledger.unlike(like, committed, ["error"]) == []
+    (told,) = ledger.unlike([run(9.0, seed=0), *like[2:]], committed, ["error"])
+    assert "error at the base: 9" in told
+    (told,) = ledger.unlike([*like[:2], run(2.5, gamma=0.1)], committed, ["error"])
+    assert "gamma=0.1" in told
+    assert ledger.unlike([run(9.0)], committed[:2], ["error"]) == [], "two committed runs have no spread to speak of"

@@ -1,0 +1,166 @@
+"""The study's claims against the table of a sweep: which numbers each rule takes from it, and the verdicts.
+
+Rows are those of `vaelib.sweep.table`, a mapping for each run. Nothing here loads Keras.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from vaelib import claims
+from vaelib.comparison import BASE, Row, excess_curl, pick
+from vaelib.experiment import Experiment, SettingError
+from vaelib.rotations import initial_rotation
+
+# What single runs' columns add up to.
+_DERIVED: dict[str, Callable[[Row], float | None]] = {
+    "curl": excess_curl,
+    "bending_a": lambda row: row["turning_a"] - row["straight_a"],
+    "bending_b": lambda row: row["turning_b"] - row["straight_b"],
+    "hole_ratio": lambda row: row["hole_relative"] / row["relative_error"],
+}
+
+
+def value(row: Row, name: str) -> float:
+    """Return a number of a run: a column, or curl, bending_a, bending_b or hole_ratio; NaN where it has none.
+
+    curl: the edges' tilt beyond the middle's, in degrees; bending: the turning beyond the straight control's;
+    hole_ratio: the relative error in the hole over that of the validation images. Raises SettingError for a name
+    that the table lacks.
+    """
+    if name not in _DERIVED and name not in row:
+        raise SettingError(f"{name!r} is no column of the table")
+    try:
+        found = _DERIVED[name](row) if name in _DERIVED else row[name]
+        return math.nan if found is None else float(found)
+    except TypeError:  # a part of it is undefined
+        return math.nan
+
+
+def turned_apart(row: Row, base: Row) -> float:
+    """Return the degrees by which an embedding is turned away from where its initial weights were turned to.
+
+    `base` is the run of the same seed without `initial_rotation`. The orthogonal matrix between the two embeddings is
+    taken from their factors' directions (direction_a_k, direction_b_k, and their cross product), made orthonormal;
+    the number is the angle of the rotation that remains between it and the one the weights were turned by. Only for
+    three latents. Raises ValueError for runs of different seeds.
+    """
+    if row["seed"] != base["seed"]:
+        raise ValueError(f"seeds {row['seed']} and {base['seed']}: allowed are two runs of one seed")
+    settings = {"seed": int(row["seed"]), "initial_rotation": row["initial_rotation"]}
+    drawn = initial_rotation(Experiment.from_profile("sweep", **settings))
+    turn = np.eye(3) if drawn is None else drawn.T.astype(np.float64)  # rows of μ are multiplied from the right
+    found = _frame(row) @ np.diag([1, 1, np.sign(np.linalg.det(turn))]) @ _frame(base).T
+    # A rotation by an angle lies 2·√2·sin(angle/2) from none: exact for small angles, unlike the trace's arccos.
+    chord = float(np.linalg.norm(found @ turn.T - np.eye(3))) / (2 * math.sqrt(2))
+    return math.degrees(2 * math.asin(min(chord, 1.0)))
+
+
+def verdicts(rows: Sequence[Row], rules: Sequence[claims.Rule] | None = None) -> list[claims.Finding]:
+    """Return the finding of every rule, by default those of `claims.yml`, in their order."""
+    return [claims.judge(rule, numbers(rows, rule)) for rule in (claims.read() if rules is None else rules)]
+
+
+def side_by_side(
+    findings: Sequence[claims.Finding], rows: Sequence[Row], names: Sequence[str], **settings: Any
+) -> list[tuple[claims.Finding, claims.Finding]]:
+    """Return the findings of these claims, each with that of the same rule on other rows.
+
+    settings: what those rows have instead of the sweep profile's values, their batch size, say.
+    """
+    chosen = [finding for finding in findings if finding.rule.id in names]
+    return [(finding, claims.judge(finding.rule, numbers(rows, finding.rule, **settings))) for finding in chosen]
+
+
+def contradict(one: claims.Finding, other: claims.Finding) -> bool:
+    """Tell whether one finding says that its claim holds and the other that it fails."""
+    return {one.verdict, other.verdict} == {"holds", "fails"}
+
+
+def numbers(rows: Sequence[Row], rule: claims.Rule, **settings: Any) -> list[float]:
+    """Return what a rule takes of each seed that has all it needs: logarithms for ratios, 0 and 1 for shares.
+
+    settings: in place of the sweep profile's values, where the rule names none. Raises SettingError for a setting or a
+    column that does not exist.
+    """
+    if rule.open:
+        return []
+    groups = [pick(rows, **{**settings, **each}) for each in (rule.runs, rule.against, rule.other) if each is not None]
+    by_seed = [{row["seed"]: row for row in group} for group in groups]
+    shared = sorted(set.intersection(*map(set, by_seed)))
+    found = [_STATISTICS[rule.kind](rule, *(group[seed] for group in by_seed)) for seed in shared]
+    return [number for number in found if math.isfinite(number)]
+
+
+def unlike(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str], *, level: float = 0.99) -> list[str]:
+    """Return what in fresh runs does not agree with the committed ones, a line each; an empty list when all does.
+
+    Per column and group of settings the mean over the fresh seeds has to lie in the prediction interval of the
+    committed ones, mean ± t·s·√(1/m + 1/n); the level holds for all comparisons together (Bonferroni). s is at
+    least a thousandth of the mean: where all seeds agree, rounding must not decide. Groups of fewer than 3 committed
+    runs say nothing.
+    """
+    groups: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
+    for place, rows in enumerate((fresh, committed)):
+        for row in rows:
+            key = tuple((name, row[name]) for name in BASE)
+            groups.setdefault(key, ([], []))[place].append(row)
+    pairs = [(dict(key), new, old) for key, (new, old) in groups.items() if new and len(old) > 2]
+    told = []
+    tail = (1 - level) / 2 / max(1, len(pairs) * len(columns))
+    for settings, new, old in pairs:
+        for name in columns:
+            mine, theirs = ([x for x in (value(row, name) for row in part) if math.isfinite(x)] for part in (new, old))
+            if not mine or len(theirs) < 3:
+                continue
+            mean, n = float(np.mean(theirs)), len(theirs)
+            spread = max(float(np.std(theirs, ddof=1)), 1e-3 * abs(mean))
+            reach = float(stats.t.ppf(1 - tail, n - 1)) * spread * math.sqrt(1 / len(mine) + 1 / n)
+            if abs(np.mean(mine) - mean) > reach:
+                shown = ", ".join(f"{k}={v}" for k, v in settings.items() if v != BASE[k])
+                told.append(f"{name} at {shown or 'the base'}: {np.mean(mine):.4g}, not in {mean:.4g} ± {reach:.4g}")
+    return told
+
+
+def _mean(rule: claims.Rule, row: Row) -> float:
+    return value(row, rule.of)
+
+
+def _difference(rule: claims.Rule, row: Row, other: Row) -> float:
+    return value(row, rule.of) - value(other, rule.of)
+
+
+def _ratio(rule: claims.Rule, row: Row, other: Row) -> float:
+    one, two = value(row, rule.of), value(other, rule.of)
+    return math.log(one / two) if one > 0 and two > 0 else math.nan
+
+
+def _share(rule: claims.Rule, row: Row) -> float:
+    low, high = rule.between or (-math.inf, math.inf)
+    number = value(row, rule.of)
+    return float(low <= number <= high) if math.isfinite(number) else math.nan
+
+
+def _effects(rule: claims.Rule, row: Row, base: Row, other: Row) -> float:
+    return abs(_ratio(rule, row, base)) - abs(_ratio(rule, other, base))
+
+
+_STATISTICS: dict[str, Callable[..., float]] = {
+    "mean": _mean,
+    "difference": _difference,
+    "ratio": _ratio,
+    "share": _share,
+    "turned": lambda rule, row, base: turned_apart(row, base),
+    "effects": _effects,
+}
+
+
+def _frame(row: Row) -> Any:
+    """Return (3, 3): orthonormal columns, the two factors' directions as nearly as that allows and their normal."""
+    a, b = (np.array([float(row[f"direction_{factor}_{k}"]) for k in (1, 2, 3)]) for factor in "ab")
+    left, _, right = np.linalg.svd(np.column_stack([a / np.linalg.norm(a), b / np.linalg.norm(b)]), full_matrices=False)
+    plane = left @ right
+    return np.column_stack([plane, np.cross(plane[:, 0], plane[:, 1])])

@@ -1,0 +1,98 @@
+"""The many trainings behind the book's last chapters, as one table: fresh ones, or the table that the project keeps.
+
+`sweep.yml` beside this module says which trainings. Their runs lie in a folder `sweep` among the book's runs.
+"""
+
+import html
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vaelib import notebook, provenance, store, sweep
+from vaelib.experiment import Experiment, SettingError
+from vaelib.vendor import BuildError
+
+PLAN = Path(__file__).with_name("sweep.yml")
+COMMITTED = Path(__file__).parent.parent / "results" / "sweep"  # table.csv and provenance.json
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of the trainings, and where they come from.
+
+    `rows`: those of `vaelib.sweep.table`; `fresh`: whether this machine trained them; `origin`: git commit, versions
+    and hardware of the machine that did.
+    """
+
+    rows: list[dict[str, Any]]
+    fresh: bool
+    origin: dict[str, Any]
+
+    @property
+    def seeds(self) -> int:
+        """The most seeds that any setting has."""
+        return len({row["seed"] for row in self.rows})
+
+    def note(self) -> Any:
+        """Return a line for display: how many trainings there are, and whose."""
+        from IPython.display import HTML
+
+        where = f"{self.origin['hardware']['processor']}, commit {str(self.origin['git_commit'])[:12]}"
+        whose = "trained to make this page" if self.fresh else "from the table that is kept with the project"
+        seeds = sorted({_seeds_of(self.rows, setting) for setting in {_setting(row) for row in self.rows}})
+        span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        told = f"{len(self.rows)} trainings, {span} seeds a setting, {whose} ({where})."
+        return HTML(f'<p class="provenance">{html.escape(told)}</p>')
+
+
+def plan(seeds: int | None = None) -> list[Experiment]:
+    """Return the experiments of the study, with at most so many seeds of each setting; None: all."""
+    whole = sweep.read(PLAN)
+    return (whole if seeds is None else whole.limited(seeds)).experiments()
+
+
+def committed() -> Table:
+    """Return the table that the project keeps. Raises SettingError where it is missing."""
+    rows = sweep.read_table(COMMITTED / "table.csv")
+    return Table(rows, fresh=False, origin=json.loads((COMMITTED / "provenance.json").read_text(encoding="utf-8")))
+
+
+def table(seeds: int | None = None, profile: str = "book", *, root: Path | None = None) -> Table:
+    """Return the table of the study: what is not yet trained is trained first, side by side, with progress.
+
+    seeds: as `plan` takes them; 0 gives the committed table, and so does the profile "smoke", for which this would
+    take too long. root: the folder of the runs, by default that of the chapters. Raises SettingError for a negative
+    number of seeds, BuildError when a training fails twice, and names it.
+    """
+    if seeds is not None and seeds < 0:
+        raise SettingError(f"sweep_seeds = {seeds!r}: allowed are whole numbers from 0, and None for all")
+    if seeds == 0 or profile == "smoke":
+        return committed()
+    outcome = sweep.train_grid(plan(seeds), (root or notebook.runs_root()) / "sweep")
+    if outcome.failed:
+        name, reason = next(iter(outcome.failed.items()))
+        raise BuildError(f"{len(outcome.failed)} of the study's trainings failed; {name}: {reason}")
+    origin = {
+        "git_commit": provenance.git_commit(),
+        "versions": provenance.versions(),
+        "hardware": provenance.hardware(),
+    }
+    return Table(list(outcome.finished.values()), fresh=True, origin=origin)
+
+
+def keep(found: Table, folder: Path) -> list[Path]:
+    """Write a table as table.csv, table.parquet and provenance.json into a folder and return the three paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = sweep.write_table(sweep.table(found.rows), folder / "table")
+    origin = {**found.origin, "runs": len(found.rows), "fresh": found.fresh}
+    store.write(folder / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
+    return [*written, folder / "provenance.json"]
+
+
+def _setting(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in sorted(set(Experiment.model_fields) - {"seed"}) if name in row)
+
+
+def _seeds_of(rows: list[dict[str, Any]], setting: tuple[Any, ...]) -> int:
+    return len({row["seed"] for row in rows if _setting(row) == setting})
