@@ -1,0 +1,278 @@
+"""What the explorer carries into a page: embeddings, tables of means, errors and decoders, as few bytes as will do.
+
+All numbers lie in one block of bytes; `info`, which becomes JSON, says where each part begins and how to read it:
+{"type", "shape", "start"} and, for whole numbers that stand for a range, "low" and "high".
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from vaelib import dataset, figures, metrics
+from vaelib.experiment import PARAMETER_RANGE
+from vaelib.run import Run
+
+Numbers = NDArray[np.float64]
+
+GRID = (41, 31)
+"""Rows (b) and columns (a) of the table of the encoder's means: steps of 0.05 in either factor."""
+MOST_BYTES = 1_500_000
+"""What the whole explorer may add to a page."""
+_MOST_DECODERS = 7  # of a run
+_OTHER_BYTES = 200_000  # of a page's share: the code, and the picture that stands in until it wakes
+_COLORS = 64  # steps of a colour map
+_LATENTS = 3
+_WHOLE = {"uint8": 255, "uint16": 65535}
+
+
+class Packer:
+    """Collects arrays into one block of bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def add(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Append an array as it is and return where it lies."""
+        self.data += b"\0" * (len(self.data) % 2)  # typed arrays of two bytes begin at even places
+        part = {"type": array.dtype.name, "shape": list(array.shape), "start": len(self.data)}
+        self.data += array.astype(array.dtype.newbyteorder("<")).tobytes()
+        return part
+
+    def add_range(self, array: ArrayLike, kind: str, low: ArrayLike, high: ArrayLike) -> dict[str, Any]:
+        """Append numbers as whole numbers of `kind`, 0 for `low` and the largest for `high`, along the last axis."""
+        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        span = np.where(high > low, high - low, 1.0)
+        whole = np.rint(np.clip((np.asarray(array) - low) / span, 0, 1) * _WHOLE[kind]).astype(kind)
+        return {**self.add(whole), "low": np.atleast_1d(low).tolist(), "high": np.atleast_1d(low + span).tolist()}
+
+
+def unpack(data: bytes, part: Mapping[str, Any]) -> Numbers:
+    """Return the numbers that a part of the block stands for; the page's script reads them in the same way."""
+    kind = np.dtype(part["type"]).newbyteorder("<")
+    count = int(np.prod(part["shape"]))
+    array = np.frombuffer(data, dtype=kind, count=count, offset=part["start"]).reshape(part["shape"]).astype(np.float64)
+    if "low" not in part:
+        return array
+    low, high = np.array(part["low"]), np.array(part["high"])
+    return low + array * ((high - low) / _WHOLE[part["type"]])
+
+
+def check(runs: Mapping[str, Run]) -> None:
+    """Raise ValueError, which names the run, unless all can be shown together."""
+    if not runs:
+        raise ValueError("runs is empty: the explorer needs one or more")
+    first = next(iter(runs))
+    for name, run in runs.items():
+        if run.epochs < 1:
+            raise ValueError(f"{name!r} has no finished epoch: train it first")
+        if run.experiment.latent_dim != _LATENTS:
+            raise ValueError(f"{name!r} has latent_dim = {run.experiment.latent_dim}: the explorer shows {_LATENTS}")
+        for setting in ("image_size", "framing", "hole_a", "hole_b", "hole_radius"):
+            ours, theirs = getattr(run.experiment, setting), getattr(runs[first].experiment, setting)
+            if ours != theirs:
+                raise ValueError(f"{name!r} has {setting} = {ours!r} and {first!r} {theirs!r}: only one is allowed")
+
+
+def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BYTES) -> tuple[dict[str, Any], bytes]:
+    """Return `info` and the block of bytes of some runs.
+
+    runs: by the names that they get in the explorer. n_points: at most as many training images of each run, the
+    first ones. Embeddings are kept for all epochs, tables of means for all whose weights the runs keep, decoders and
+    the points' errors for as many of these as fit into `budget` bytes of a page, base64 and all else included: one a
+    run is the least, whatever the budget. Raises ValueError as `check` does.
+    """
+    check(runs)
+    packer = Packer()
+    described = [_describe(packer, name, run, n_points) for name, run in runs.items()]
+    left = (budget - _OTHER_BYTES) * 3 // 4 - len(packer.data)  # base64 makes 4 characters of 3 bytes
+    first = next(iter(runs.values()))
+    each = folded_decoder(first, "best").size * 4 + n_points
+    n = int(np.clip(left // (each * len(runs)), 1, _MOST_DECODERS))
+    for entry, run in zip(described, runs.values(), strict=True):
+        chosen = spread(run.kept_epochs, n, run.best_epoch)
+        entry["errors"] = {str(epoch): _errors(packer, run, epoch, n_points) for epoch in chosen}
+        entry["decoders"] = {str(epoch): packer.add(_in_halves(folded_decoder(run, epoch))) for epoch in chosen}
+    experiment = first.experiment
+    info = {
+        "image_size": experiment.image_size,
+        "framing": experiment.framing,
+        "ranges": {name: list(ends) for name, ends in PARAMETER_RANGE.items()},
+        "hole": [experiment.hole_a, experiment.hole_b, experiment.hole_radius],
+        "transects": {
+            name: {"ends": [list(end) for end in ends], "color": figures.TRANSECT_COLORS[name]}
+            for name, ends in dataset.TRANSECTS.items()
+        },
+        "colormaps": {name: _colors(colormap) for name, colormap in figures.COLORMAPS.items()},
+        "decoder": decoder_shape(first),
+        "runs": described,
+    }
+    return info, bytes(packer.data)
+
+
+def spread(epochs: Sequence[int], n: int, best: int) -> list[int]:
+    """Return at most n of some epochs, the first and `best` among them (`best` alone for n = 1), the early ones denser.
+
+    Most changes in the first epochs of a training.
+    """
+    if n < 2:
+        return [best]
+    place = np.linspace(0, 1, min(n, len(epochs))) ** (1.4 if n < len(epochs) else 1)
+    chosen = {epochs[round(float(share) * (len(epochs) - 1))] for share in place}
+    if best not in chosen:
+        chosen -= {min(sorted(chosen - {epochs[0]}), key=lambda epoch: abs(epoch - best))}
+    return sorted(chosen | {best})
+
+
+def interpolate(table: NDArray[Any], parameters: ArrayLike) -> Numbers:
+    """Return (..., d): a table of GRID (rows, columns, d) at points (..., 2), (a, b), bilinear between its knots.
+
+    Points outside the parameter space get the values at its edge.
+    """
+    points = np.asarray(parameters, dtype=np.float64)
+    (low_a, high_a), (low_b, high_b) = PARAMETER_RANGE["a"], PARAMETER_RANGE["b"]
+    rows, columns = table.shape[:2]
+    x = np.clip((points[..., 0] - low_a) / (high_a - low_a), 0, 1) * (columns - 1)
+    y = np.clip((points[..., 1] - low_b) / (high_b - low_b), 0, 1) * (rows - 1)
+    column = np.minimum(x.astype(int), columns - 2)
+    row = np.minimum(y.astype(int), rows - 2)
+    right, down = (x - column)[..., None], (y - row)[..., None]
+    above = table[row, column] * (1 - right) + table[row, column + 1] * right
+    below = table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
+    return np.asarray(above * (1 - down) + below * down)
+
+
+def grid_points() -> Numbers:
+    """Return the (rows · columns, 2) points (a, b) of GRID, row by row."""
+    a, b = np.linspace(*PARAMETER_RANGE["a"], GRID[1]), np.linspace(*PARAMETER_RANGE["b"], GRID[0])
+    return np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
+
+
+def decoder_shape(run: Run) -> dict[str, Any]:
+    """Return what the page must know to read a decoder's weights: its size, its latents, its layers' channels."""
+    decoder = run.model().decoder
+    names = ["reshape", "up_conv_1", "up_conv_2", "up_conv_3", "conv_4"]
+    channels = [int(decoder.get_layer(name).output.shape[-1]) for name in names]
+    return {"size": run.experiment.image_size, "latents": _LATENTS, "channels": channels}
+
+
+def folded_decoder(run: Run, epoch: int | str) -> NDArray[np.float32]:
+    """Return a decoder's weights in a row, every batch norm folded, exactly, into the layer behind it.
+
+    In order: the dense kernel; of each up-convolution its kernel (3, 3, in, out) and nine biases (3, 3, out), for the
+    pixels at the top, between and at the bottom, and likewise sideways; of the two 1×1 convolutions the kernel and the
+    bias. A batch norm's shift passes through a kernel like an image of one colour, but for the zeros round the map: so
+    a border pixel's bias lacks the rows or columns that reach over the border.
+    """
+    model = run.model(epoch).decoder
+    weights = {weight.path: np.asarray(weight, dtype=np.float64) for weight in model.weights}
+    scale, shift = np.array(1.0), np.array(0.0)
+    parts = [weights["dense/kernel"]]
+    inside = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]])  # which of a kernel's rows meet the map
+    for level in (1, 2, 3):
+        kernel, bias = weights[f"up_conv_{level}/kernel"], weights[f"up_conv_{level}/bias"]
+        shifts = np.einsum("uvio,i->uvo", kernel, np.broadcast_to(shift, kernel.shape[2:3]))
+        biases = bias + np.einsum("pu,qv,uvo->pqo", inside, inside, shifts)
+        parts += [kernel * np.reshape(scale, (-1, 1)), biases]
+        scale, shift = _norm(weights, level, model.get_layer(f"norm_{level}").epsilon)
+    for layer in ("conv_4", "logits"):
+        kernel, bias = weights[f"{layer}/kernel"][0, 0], weights[f"{layer}/bias"]
+        parts += [kernel * scale[:, None], bias + shift @ kernel]
+        scale, shift = _norm(weights, 4, model.get_layer("norm_4").epsilon)
+    return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
+
+
+def decode(weights: NDArray[Any], shape: Mapping[str, Any], latents: ArrayLike) -> Numbers:
+    """Return the images (n, size, size) in [0, 1] of latents (n, d), from a folded decoder's weights.
+
+    This is what the page computes, in numpy: slow, and there to be compared with.
+    """
+    side, channels = shape["size"] // 8, shape["channels"]
+    left = np.asarray(weights, dtype=np.float64)
+
+    def take(*sizes: int) -> Numbers:
+        nonlocal left
+        part, left = left[: int(np.prod(sizes))].reshape(sizes), left[int(np.prod(sizes)) :]
+        return part
+
+    x = np.maximum(np.asarray(latents, dtype=np.float64) @ take(shape["latents"], side * side * channels[0]), 0)
+    x = x.reshape(-1, side, side, channels[0])
+    for inputs, outputs in pairwise(channels[:4]):
+        kernel, biases = take(3, 3, inputs, outputs), take(3, 3, outputs)
+        x = np.pad(x.repeat(2, axis=1).repeat(2, axis=2), ((0, 0), (1, 1), (1, 1), (0, 0)))
+        size = x.shape[1] - 2
+        border = np.array([0, *[1] * (size - 2), 2])
+        sums = [x[:, i : i + size, j : j + size] @ kernel[i, j] for i in range(3) for j in range(3)]
+        x = np.maximum(sum(sums) + biases[np.ix_(border, border)], 0)
+    hidden = np.maximum(x @ take(channels[3], channels[4]) + take(channels[4]), 0)
+    logits = (hidden @ take(channels[4], 1) + take(1))[..., 0]
+    return np.asarray(expit(logits))
+
+
+def kept_decoder(info: Mapping[str, Any], data: bytes, run: str, epoch: int) -> Numbers:
+    """Return the weights of one of the decoders in the block of bytes: the sums of their halves."""
+    (entry,) = (entry for entry in info["runs"] if entry["name"] == run)
+    return unpack(data, entry["decoders"][str(epoch)]).sum(axis=0)
+
+
+def _norm(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[Numbers, Numbers]:
+    """Return the scale and the shift that a batch norm applies in inference."""
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    gamma, beta, mean, variance = (weights[f"norm_{number}/{name}"] for name in names)
+    scale = gamma / np.sqrt(variance + epsilon)
+    return scale, beta - mean * scale
+
+
+def _in_halves(weights: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return (2, n) half floats that add up to the weights.
+
+    One alone has 11 bits, and what these leave over grows to errors of 0.02 in an image, where logits are steep.
+    """
+    high = weights.astype(np.float16)
+    return np.stack([high, (weights - high).astype(np.float16)])
+
+
+def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, Any]:
+    """Pack a run, but for its decoders, and return its entry of `info`."""
+    data = dataset.build(run.experiment.data)
+    points = data.parameters[data.train[:n_points]]
+    low, high = np.array(list(PARAMETER_RANGE.values())).T
+    curves = dataset.draw(grid_points(), run.experiment.data)
+    means = {}
+    for epoch in run.kept_epochs:
+        table = run.encode(curves, epoch).reshape(*GRID, _LATENTS)
+        means[str(epoch)] = packer.add_range(table, "uint16", table.min(axis=(0, 1)), table.max(axis=(0, 1)))
+    return {
+        "name": name,
+        "label": f"{name} (γ = {run.experiment.gamma:g})",
+        "punctured": run.experiment.region == "punctured",
+        "line_width": run.experiment.line_width,
+        "epochs": run.epochs,
+        "best": run.best_epoch,
+        "view": [round(angle, 1) for angle in figures.viewing_angles(run.embeddings[run.best_epoch])],
+        "points": packer.add_range(points, "uint16", low, high),
+        "embeddings": [
+            packer.add_range(mu, "uint8", mu.min(axis=0), mu.max(axis=0)) for mu in run.embeddings[:, : len(points)]
+        ],
+        "means": means,
+    }
+
+
+def _errors(packer: Packer, run: Run, epoch: int, n_points: int) -> dict[str, Any]:
+    """Pack the reconstruction errors of a run's points, over each image's own variance."""
+    data = dataset.build(run.experiment.data)
+    images = data.images[data.train[:n_points]]
+    error = metrics.normalised_error(images, run.decode(run.embeddings[epoch, :n_points], epoch))
+    # The hardest fiftieth would leave the other images one colour.
+    return packer.add_range(error, "uint8", error.min(), np.percentile(error, 98))
+
+
+def _colors(colormap: str) -> str:
+    """Return a colour map as hexadecimal digits, six for each of its steps."""
+    # The darkest tenth would vanish on a dark page.
+    colors = mpl.colormaps[colormap](np.linspace(0.1, 1, _COLORS))[:, :3]
+    return "".join(f"{round(255 * part):02x}" for color in colors for part in color)
