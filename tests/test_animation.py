@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import imageio_ffmpeg
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import animation, store
+from vaelib import Experiment, animation, dataset, film, scene, store
 
 N, EPOCHS = 40, 2
 
@@ -36,7 +38,7 @@ def run(mu: np.ndarray) -> Any:
         return np.full(images.shape, epoch / EPOCHS, np.float32)
 
     track = np.stack([mu * epoch / EPOCHS for epoch in range(EPOCHS + 1)])
-    return SimpleNamespace(embeddings=track, epochs=EPOCHS, snapshots=(1,), reconstruct=reconstruct)
+    return SimpleNamespace(embeddings=track, epochs=EPOCHS, kept_epochs=[1, 2], reconstruct=reconstruct)
 
 
 @pytest.fixture
@@ -115,11 +117,121 @@ def test_a_failing_encoder_leaves_the_earlier_film(
     tmp_path: Path, mu: np.ndarray, values: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "film.mp4").write_text("earlier")
-    monkeypatch.setattr(animation, "_ENCODING", ["-no-such-option", "1"])
+    monkeypatch.setattr(film, "_ENCODING", ["-no-such-option", "1"])
     with pytest.raises(store.StoreError, match="the encoder failed"):
         animation.rotating_embedding(tmp_path / "film.mp4", mu, values, frames=2, progress=False)
     assert (tmp_path / "film.mp4").read_text() == "earlier"
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_an_interruption_leaves_the_earlier_film(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("earlier")
+
+    def make() -> film.Drawing:
+        def draw(frame: int) -> None:
+            if frame == 2:
+                raise KeyboardInterrupt
+
+        return film.Drawing(Figure(figsize=(1, 1)), draw, [])
+
+    with pytest.raises(KeyboardInterrupt):
+        film.render(tmp_path / "film.mp4", make, 4, fps=2, progress=False, workers=1)
+    assert (tmp_path / "film.mp4").read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def numbered() -> film.Drawing:
+    """A picture whose shade is the frame's number."""
+    figure = Figure(figsize=(0.4, 0.4), dpi=50)
+    axis = figure.add_axes((0, 0, 1, 1))
+    image = axis.imshow(np.zeros((1, 1)), vmin=0, vmax=255)
+    return film.Drawing(figure, lambda frame: image.set_data([[frame]]), [image])
+
+
+def test_several_processes_draw_what_one_draws_in_order_and_in_its_style() -> None:
+    n = 3 * film._CHUNK + 1
+    with mpl.rc_context({"image.cmap": "bone"}):
+        alone, together = (
+            np.array(list(film._pictures(film._Canvas(numbered()), numbered, n, workers))) for workers in (1, 2)
+        )
+    np.testing.assert_array_equal(together, alone)
+    expected = mpl.colormaps["bone"](np.arange(n), bytes=True)
+    np.testing.assert_array_equal(alone[:, 10, 10], expected)
+
+
+def test_a_gif_moves_and_is_as_wide_as_asked(tmp_path: Path, mu: np.ndarray, values: dict[str, np.ndarray]) -> None:
+    made = animation.rotating_embedding(tmp_path / "film.mp4", mu, values, frames=30, fps=15, progress=False)
+    path = film.gif(made, width=200, fps=5)
+    assert path == tmp_path / "film.gif"
+    with Image.open(path) as picture:
+        assert picture.format == "GIF" and picture.width == 200 and picture.n_frames == 10
+        assert picture.info["loop"] == 0, "it goes on for ever"
+        first = np.asarray(picture.convert("L"), int)
+        picture.seek(5)
+        assert (abs(np.asarray(picture.convert("L"), int) - first) > 50).any()
+    with pytest.raises(store.StoreError, match=r"missing\.mp4"):
+        film.gif(tmp_path / "missing.mp4")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[film.Drawing]:
+    """The drawings of the films asked for, which are not rendered."""
+    found: list[film.Drawing] = []
+
+    def render(path: Any, make: Any, frames: int, **_: Any) -> Any:
+        found.append(make())
+        return frames
+
+    monkeypatch.setattr(film, "render", render)
+    return found
+
+
+def test_the_ring_stays_on_the_sheet_as_it_turns(
+    mu: np.ndarray, values: dict[str, np.ndarray], drawn: list[film.Drawing]
+) -> None:
+    animation.rotating_embedding("r.mp4", mu, values, ring=mu[:7], frames=8)
+    for frame in (0, 3):
+        drawn[0].draw(frame)
+        for axis in drawn[0].figure.axes[:2]:
+            dots = np.asarray(axis.collections[0].get_offsets())
+            ring = axis.lines[-1].get_xydata()
+            assert ring.shape == (7, 2)
+            assert max(np.linalg.norm(dots - point, axis=1).min() for point in ring) < 1e-9
+
+
+def test_a_walk_shows_the_point_in_both_spaces_and_says_when_it_is_in_the_hole(drawn: list[film.Drawing]) -> None:
+    experiment = Experiment.from_profile("smoke", region="punctured")
+    data = dataset.build(experiment.data)
+
+    def encode(images: np.ndarray) -> np.ndarray:
+        rows = images[:, :, :30].reshape(len(images), 3, -1).mean(axis=2)
+        return np.asarray(rows / 255, np.float32)
+
+    def decode(latents: np.ndarray) -> np.ndarray:
+        return np.full((len(latents), experiment.image_size, experiment.image_size), 0.25, np.float32)
+
+    mu = encode(data.images[data.train])
+    run: Any = SimpleNamespace(experiment=experiment, encode=encode, decode=decode, best_epoch=0, embeddings=mu[None])
+    steps = 9
+    assert animation.transect_film("w.mp4", run, data, names=["P1", "P3"], frames=steps) == 2 * steps
+    (drawing,) = drawn
+    left, _, original, redrawn, difference, plot = drawing.figure.axes
+    told = set()
+    for frame in range(2 * steps):
+        drawing.draw(frame)
+        name, step = ("P1", "P3")[frame // steps], frame % steps
+        point = dataset.transect(name, steps)[step]
+        np.testing.assert_allclose(left.lines[-1].get_xydata(), [point])
+        heading = drawing.figure.get_suptitle()
+        assert heading.startswith(f"{name}: $a$ = {point[0]:.2f}")
+        assert ("in the hole" in heading) == bool(dataset.in_hole([point], experiment)[0])
+        told.add(heading.rsplit(",")[-1])
+        image = dataset.transect_images(name, experiment, steps)[step] / 255
+        np.testing.assert_array_equal(original.images[0].get_array(), image)
+        np.testing.assert_array_equal(difference.images[0].get_array(), redrawn.images[0].get_array() - image)
+        ((x, y),) = plot.lines[-1].get_xydata()
+        assert x == step and y == pytest.approx(100 * np.square(0.25 - image).mean() / image.var())
+    assert len(told) == 2
 
 
 def test_only_three_latents_and_mp4_are_taken(tmp_path: Path, mu: np.ndarray, values: dict[str, np.ndarray]) -> None:
@@ -130,9 +242,9 @@ def test_only_three_latents_and_mp4_are_taken(tmp_path: Path, mu: np.ndarray, va
 
 
 def test_the_projection_is_a_rotation_with_the_third_axis_upright() -> None:
-    view = animation.projection(35, 24)
+    view = scene.projection(35, 24)
     np.testing.assert_allclose(view @ view.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(view) == pytest.approx(1)
     right, up, _ = view @ [0, 0, 1]
     assert right == pytest.approx(0) and up > 0
-    np.testing.assert_allclose(animation.projection(0, 0) @ [1, 2, 3], [2, 3, 1], atol=1e-12)
+    np.testing.assert_allclose(scene.projection(0, 0) @ [1, 2, 3], [2, 3, 1], atol=1e-12)
