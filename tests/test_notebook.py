@@ -19,6 +19,7 @@ def test_parameters_are_converted_to_their_types():
     found = notebook.parameters(namespace(gamma="1e-2", seeds=["3", 4]))
     assert found == {"profile": "smoke", "gamma": 0.01, "seeds": [3, 4]}
     assert notebook.settings(found) == {"profile": "smoke", "gamma": 0.01}
+    assert notebook.parameters(namespace(seeds="[0, 7]"))["seeds"] == [0, 7]
 
 
 def test_an_injected_name_that_the_notebook_lacks_is_named_with_those_it_has():
@@ -26,7 +27,19 @@ def test_an_injected_name_that_the_notebook_lacks_is_named_with_those_it_has():
         notebook.parameters(namespace(gama=0.1))
 
 
-@pytest.mark.parametrize(("name", "value"), [("gamma", "much"), ("seeds", 3), ("profile", None), ("gamma", [1])])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gamma", "much"),
+        ("seeds", 3),
+        ("seeds", "3"),
+        ("seeds", "[0"),
+        ("seeds", "[a]"),
+        ("gamma", "yes"),
+        ("profile", None),
+        ("gamma", [1]),
+    ],
+)
 def test_a_value_of_the_wrong_type_is_named(name, value):
     with pytest.raises(SettingError, match=f"{name} = .*: allowed is "):
         notebook.parameters(namespace(**{name: value}))

@@ -3,11 +3,13 @@
 Papermill injects unknown names silently and checks no types, so a chapter checks them itself, before any work.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from vaelib.experiment import Experiment, SettingError
@@ -19,7 +21,8 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotated parameters of a notebook, converted to their annotated types.
 
     Call it with `globals()` in the first cell after the parameters. A parameter is a top-level name with an
-    annotation; any other plain value there was injected under a name that the notebook does not have.
+    annotation; any other plain value there was injected under a name that the notebook does not have. A list may be
+    text, "[0, 1]", as the command line brings it.
 
     Raises SettingError that names an unknown parameter, or a parameter whose value is not of its type (numbers
     may arrive as text).
@@ -40,11 +43,25 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, annotation in declared.items():
         try:
-            values[name] = TypeAdapter(annotation).validate_python(namespace[name])
+            values[name] = _converted(TypeAdapter(annotation), namespace[name])
         except ValidationError as error:
             allowed = error.errors()[0]["msg"].removeprefix("Input should be ")
             raise SettingError(f"{name} = {namespace[name]!r}: allowed is {allowed}") from None
     return values
+
+
+def _converted(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """Return a value as the annotated type; text that is none of it may be a list, as in "[0, 1]"."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        read = value
+        if isinstance(value, str):
+            with contextlib.suppress(yaml.YAMLError):
+                read = yaml.safe_load(value)
+        if not isinstance(read, list):
+            raise
+        return adapter.validate_python(read)
 
 
 def settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 A kernel draws the picture, so a page without one gets a static figure from the same function. The picture is PNG
 bytes in one `ipywidgets.Image`, drawn into a figure that is kept: no Output widget collects old pictures, and an
-update takes well under 100 ms. A front end sends the next value only when the last has been answered, so that
-sliders may report continuously.
+update takes well under 100 ms. While a slider is dragged, a front end holds its latest value back until the last one
+has been answered, and drops those between: sliders report continuously, and no queue of stale pictures builds up.
 """
 
 import io
@@ -27,15 +27,16 @@ _DPI = 100
 class Control(ipywidgets.VBox):
     """Sliders, a button that puts them back, a picture, and a line that says what the picture shows.
 
-    figure: drawn into and kept. update: called with the sliders' values by name; changes the figure and returns the
-    line. moving: the artists that `update` changes; if given, the rest is drawn once and never again. Attributes:
-    `sliders` (by name), `reset`, `picture`, `line`.
+    figure: drawn into and kept. sliders: by name; rows of buttons to choose from may be among them. update: called
+    with their values by name; changes the figure and returns the line. moving: the artists that `update` changes; if
+    given, the rest is drawn once and never again. Attributes: `sliders`, `reset`, `picture`,
+    `line`.
     """
 
     def __init__(
         self,
         figure: Figure,
-        sliders: Mapping[str, ipywidgets.FloatSlider],
+        sliders: Mapping[str, ipywidgets.ValueWidget],
         update: Callable[..., str],
         *,
         moving: Sequence[Artist] = (),
@@ -46,7 +47,7 @@ class Control(ipywidgets.VBox):
         self.line = ipywidgets.HTMLMath()
         self._canvas = FigureCanvasAgg(figure)
         figure.set_dpi(_DPI)
-        self._moving = list(moving)
+        self._moving = sorted(moving, key=lambda artist: artist.zorder)
         for artist in self._moving:
             artist.set_animated(True)  # the canvas leaves it out
         self._canvas.draw()

@@ -1,0 +1,404 @@
+"""The notebooks as a student meets them: in a real JupyterLab, in a browser, with a kernel that answers.
+
+One server on a copy of the notebooks, at the smoke profile. Their runs are trained by one process, while the first
+notebooks run that need none; what it leaves out, a notebook trains itself.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from papermill import inspect_notebook
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+ROOT = Path(__file__).parent.parent
+TOKEN = "only-for-these-tests"
+# Less than the profile has, where a chapter has the parameter: what is tested here is not the numbers.
+LESS = {"profile": "smoke", "n_images": 100, "modified_gammas": [0.01], "seeds": [0, 1], "n_points": 80, "n_probes": 40}
+
+TRAIN = """
+import os
+from vaelib import Experiment, train_all
+smoke = Experiment.from_profile("smoke", n_images=100)
+several = [smoke.replace(region=region, seed=s) for s in (0, 1) for region in ("full", "punctured", "thinned")]
+train_all([*several, smoke.replace(gamma=0.01)], os.environ["VAELIB_RUNS"], workers=1)
+"""
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of everything that the server and its kernels write."""
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def trainer(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (home / "training").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", TRAIN], env=_environment(home), stdout=log, stderr=log, start_new_session=True
+        )
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def trained(trainer: subprocess.Popen[bytes], home: Path) -> None:
+    """The runs of the chapters, finished."""
+    assert trainer.wait(400) == 0, (home / "training").read_text()[-3000:]
+
+
+@pytest.fixture(scope="module")
+def server(home: Path, trainer: subprocess.Popen[bytes]) -> Iterator[str]:
+    """The address of a JupyterLab with settings of its own, serving parameterised copies of the notebooks."""
+    notebooks = home / "notebooks"
+    notebooks.mkdir()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        parameters = {name: value for name, value in LESS.items() if name in inspect_notebook(str(path))}
+        nbformat.write(parameterize_notebook(load_notebook_node(str(path)), parameters), notebooks / path.name)
+    settings = home / "settings" / "@jupyterlab"
+    for name, values in {
+        "notebook-extension/tracker": {"windowingMode": "none"},  # all cells stay in the page
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    }.items():
+        (settings / name).parent.mkdir(parents=True, exist_ok=True)
+        (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+             "--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={notebooks}",
+             "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
+             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+            cwd=notebooks, env=_environment(home), stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield _address(process, home)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # the server and its kernels
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "VAELIB", "IPYTHON"))}
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+        "VAELIB_RUNS": "runs",
+    }
+    return {
+        **kept,
+        **{name: str(home / folder) for name, folder in folders.items()},
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that somebody installed
+        "VAELIB_CACHE": os.environ["VAELIB_CACHE"],
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+
+
+def _address(process: subprocess.Popen[bytes], home: Path) -> str:
+    """Return the server's address, once it answers."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        for file in (home / "runtime").glob("jpserver-*.json"):
+            try:
+                url = json.loads(file.read_text())["url"]
+                with urllib.request.urlopen(f"{url}api/status?token={TOKEN}", timeout=5):
+                    return str(url)
+            except (OSError, ValueError):
+                pass  # not written to its end, or not listening yet
+        time.sleep(0.2)
+    raise AssertionError(f"JupyterLab did not start:\n{(home / 'log').read_text()[-3000:]}")
+
+
+# What an open notebook is asked, through JupyterLab's own application object.
+_READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+_RUN_ALL = "async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }"
+_CELLS = """() => [...jupyterapp.shell.currentWidget.content.model.cells].map((cell) => cell.toJSON())
+    .filter((cell) => cell.cell_type === 'code')
+    .map(({ source, execution_count, outputs }) => ({ source: [source].flat().join(''), execution_count,
+        errors: outputs.filter((o) => o.output_type === 'error').map((o) => o.traceback.join('\\n')) }))"""
+_EXECUTE = """async (code) => {
+    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const asked = kernel.requestExecute({ code: '', user_expressions: { value: code }, store_history: false });
+    const { content } = await asked.done;
+    const { value } = content.user_expressions;
+    return value.status === 'ok' ? value.data['text/plain'] : `${value.ename}: ${value.evalue}`;
+}"""
+# A control's picture as it is drawn, pixel by pixel.
+_PIXELS = """async (image) => {
+    for (let tries = 0; ; tries++)
+        try {
+            await image.decode();
+            break;
+        } catch (error) { // the next picture arrived meanwhile
+            if (tries === 20) throw error;
+            await new Promise((done) => setTimeout(done, 50));
+        }
+    const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const digest = await crypto.subtle.digest('SHA-256', data);
+    return [canvas.width, canvas.height, ...new Uint8Array(digest)].join(' ');
+}"""
+
+
+class Notebook:
+    """A notebook in JupyterLab's single-document mode, with a kernel of its own, and all that went wrong in it."""
+
+    def __init__(self, browser: Any, server: str, name: str) -> None:
+        self.server, self.name = server, name
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.wrong: list[str] = []
+        self.page.on("console", lambda told: told.type == "error" and self.wrong.append(told.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
+
+    def run_all(self) -> None:
+        """Open the notebook, run all cells, and see that each ran to its end without an error."""
+        self.page.goto(f"{self.server}doc/tree/{self.name}.ipynb?token={TOKEN}")
+        self.page.wait_for_function(_READY, timeout=90_000)
+        self.page.set_default_timeout(500_000)
+        self.page.evaluate(_RUN_ALL)
+        self.page.set_default_timeout(30_000)
+        cells = self.page.evaluate(_CELLS)
+        assert [error for cell in cells for error in cell["errors"]] == []
+        assert [cell["source"] for cell in cells if cell["source"].strip() and not cell["execution_count"]] == []
+
+    def python(self, expression: str) -> str:
+        """What an expression is worth in the notebook's kernel."""
+        return str(self.page.evaluate(_EXECUTE, expression))
+
+    def controls(self, n: int) -> list["Control"]:
+        """The notebook's live controls, of which there are n."""
+        pictures = self.page.locator("img.widget-image")
+        pictures.nth(n - 1).wait_for()
+        assert pictures.count() == n
+        return [Control(self.page, pictures.nth(i).locator("xpath=..")) for i in range(n)]
+
+    def close(self) -> None:
+        """Leave, and end the kernel, whose memory the next one needs."""
+        session = "jupyterapp.shell.currentWidget?.sessionContext"
+        self.page.evaluate(f"async () => {{ await {session}?.shutdown(); }}")
+        self.context.close()
+
+
+def _canvas(canvas: Any) -> str:
+    return str(canvas.evaluate("canvas => canvas.toDataURL()"))
+
+
+def _until(page: Any, look: Callable[[], str], wanted: Callable[[str], bool]) -> str:
+    """Look again and again until what is seen is what is wanted; return it."""
+    deadline = time.monotonic() + 20
+    while not wanted(seen := look()):
+        assert time.monotonic() < deadline, "the picture is not what it should be"
+        page.wait_for_timeout(40)
+    return seen
+
+
+class Control:
+    """One live control in the page."""
+
+    def __init__(self, page: Any, root: Any) -> None:
+        self.page, self.root = page, root
+        self.image = root.locator("img.widget-image")
+        self.sliders = root.locator(".widget-slider")
+        self.root.scroll_into_view_if_needed()
+
+    def pixels(self) -> str:
+        return str(self.image.evaluate(_PIXELS))
+
+    def settled(self) -> str:
+        """The picture once the kernel has answered everything: a drag's last value may be on its way behind others."""
+        quiet = 0
+        while quiet < 3:
+            before = self.pixels()
+            self.page.wait_for_timeout(100)
+            still = self.page.evaluate(_READY) and self.pixels() == before
+            quiet = quiet + 1 if still else 0
+        return before
+
+    def line(self) -> str:
+        return str(self.root.locator(".widget-htmlmath-content").inner_text())
+
+    def after(self, change: Callable[[], None], before: str) -> str:
+        """The picture once it differs from `before`."""
+        change()
+        return _until(self.page, self.pixels, lambda seen: seen != before)
+
+    def drag(self, i: int, share: float, steps: int = 4) -> None:
+        """Drag the i-th slider's handle to a share of its way."""
+        slider = self.sliders.nth(i)
+        slider.scroll_into_view_if_needed()
+        handle, track = (slider.locator(part).bounding_box() for part in (".noUi-handle", ".noUi-base"))
+        self.page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=steps)
+        self.page.mouse.up()
+
+    def every_slider_moves_the_picture_and_reset_puts_it_back(self) -> None:
+        start, line = self.pixels(), self.line()
+        for i in range(self.sliders.count()):
+            seen = start
+            for share in (0.12, 0.7):  # no slider begins there
+                self.after(lambda i=i, share=share: self.drag(i, share), seen)  # type: ignore[misc]
+                seen = self.settled()
+                assert seen != start and self.line() != line
+            self.reset_to(start)
+            assert self.line() == line
+
+    def reset_to(self, start: str) -> None:
+        self.root.get_by_role("button", name="Reset").click()
+        _until(self.page, self.pixels, lambda seen: seen == start)
+
+
+@pytest.fixture
+def opened(browser: Any, server: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Notebook]]:
+    """Opens a notebook and runs it; at the end nothing may have complained on the console."""
+    made: list[Notebook] = []
+
+    def open_one(name: str) -> Notebook:
+        made.append(Notebook(browser, server, name))
+        made[-1].run_all()
+        return made[-1]
+
+    yield open_one
+    folder = request.config.getoption("--screenshots")
+    for notebook in made:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            notebook.page.screenshot(path=folder / f"live-{notebook.name}.png")
+        notebook.close()
+        assert notebook.wrong == []
+
+
+def test_the_curve_follows_a_and_b(opened: Callable[[str], Notebook]) -> None:
+    (control,) = opened("01_dataset").controls(1)
+    assert control.sliders.count() == 2
+    control.every_slider_moves_the_picture_and_reset_puts_it_back()
+
+
+def test_the_surfaces_follow_the_weights_and_no_stale_picture_is_drawn(opened: Callable[[str], Notebook]) -> None:
+    controls = opened("02_loss").controls(2)
+    assert [control.sliders.count() for control in controls] == [2, 2]
+    for control in controls:
+        control.every_slider_moves_the_picture_and_reset_puts_it_back()
+    # The slowest of the pictures: a drag of a hundred values gets a few, and the last of them is the last value's.
+    trained = controls[0]
+    trained.image.evaluate(
+        """(image) => { window.drawn = 0;
+        new MutationObserver(() => window.drawn++).observe(image, { attributeFilter: ['src'] }); }"""
+    )
+    trained.drag(1, 0.95, steps=100)
+    begun = time.monotonic()
+    trained.drag(1, 0.9, steps=1)
+    wanted = trained.sliders.nth(1).locator(".widget-readout").inner_text()
+    while f"γ = {float(wanted):.2g}:" not in trained.line():
+        assert time.monotonic() < begun + 5, (wanted, trained.line())
+        trained.page.wait_for_timeout(20)
+    drawn = trained.page.evaluate("window.drawn")
+    print(f"\n{drawn} pictures of a drag of 100 values, the last {time.monotonic() - begun:.2f} s after its end")
+    assert 1 <= drawn <= 60
+
+
+def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str], Notebook]) -> None:
+    """A drag in the page arrives in Python; what Python sets, the page shows."""
+    notebook = opened("00_explorer")
+    page = notebook.page
+    space = page.locator(".vx-parameters > canvas")
+    space.scroll_into_view_if_needed()
+    page.wait_for_selector(".vx[data-error]")
+    told = page.locator(".vx-state")
+    assert notebook.python("explore.parameters") == "(1.25, 1.0)"
+    # Most of the parameter space is its ground, in the page's colours.
+    ground, wanted = page.evaluate("""() => {
+        const canvas = document.querySelector('.vx-parameters > canvas');
+        const style = getComputedStyle(document.querySelector('.vx')).getPropertyValue('--vx-well').trim();
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.fillStyle = style;
+        pen.fillRect(0, 0, 1, 1);
+        const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        const counts = {};
+        for (let i = 0; i < data.length; i += 4) {
+            if (data[i + 3] < 255) continue;
+            const color = [data[i], data[i + 1], data[i + 2]];
+            counts[color] = (counts[color] ?? 0) + 1;
+        }
+        const most = Object.entries(counts).sort((one, other) => other[1] - one[1])[0][0];
+        return [most, [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).join()];
+    }""")
+    assert ground == wanted
+    before = notebook.python("explore.mu")
+    box = space.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.65 * box["width"], box["y"] + 0.3 * box["height"], steps=8)
+    page.mouse.up()
+    page.wait_for_function("() => !document.querySelector('.vx-state').textContent.includes('in the hole')")
+    page.wait_for_timeout(800)  # the last of the drag's messages
+    a, b = map(float, notebook.python("explore.parameters").strip("()").split(","))
+    assert a > 1.35 and b < 0.8
+    assert f"a = {a:.2f}, b = {b:.2f}" in told.inner_text()
+    assert notebook.python("explore.mu") != before
+
+    place = page.locator(".vx-parameters > canvas")
+    curve, decoded, difference = (page.locator(f".vx-bottom > div:nth-child({i}) canvas") for i in (1, 2, 3))
+    for assignment, words, moved in (
+        # So short a training decodes all of the sheet alike.
+        ("setattr(explore, 'parameters', (0.8, 1.5))", "a = 0.80, b = 1.50", [place, curve, difference]),
+        ("setattr(explore, 'mu', (1000, 2000, -3000))", "off the sheet", [decoded, difference]),
+    ):
+        before = [_canvas(canvas) for canvas in moved]
+        assert notebook.python(assignment) == "None"
+        page.wait_for_function(f"() => document.querySelector('.vx-state').textContent.includes({words!r})")
+        for canvas, pixels in zip(moved, before, strict=True):
+            _until(page, lambda canvas=canvas: _canvas(canvas), lambda seen, pixels=pixels: seen != pixels)
+    assert "μ = (1000.00, 2000.00, -3000.00)" in told.inner_text()
+    assert notebook.python("explore.parameters") == "(0.8, 1.5)"
+
+
+def test_the_sheet_follows_the_epoch(trained: None, opened: Callable[[str], Notebook]) -> None:
+    (control,) = opened("03_training").controls(1)
+    assert control.sliders.count() == 1
+    control.every_slider_moves_the_picture_and_reset_puts_it_back()
+
+
+def test_the_decoded_image_follows_mu(trained: None, opened: Callable[[str], Notebook]) -> None:
+    (control,) = opened("04_embedding").controls(1)
+    assert control.sliders.count() == 3
+    control.every_slider_moves_the_picture_and_reset_puts_it_back()
+
+
+def test_the_transects_are_walked(trained: None, opened: Callable[[str], Notebook]) -> None:
+    (control,) = opened("05_transects").controls(1)
+    assert control.sliders.count() == 1
+    control.every_slider_moves_the_picture_and_reset_puts_it_back()
+    start, line = control.pixels(), control.line()
+    for name in ("P2", "P3"):
+        before = control.pixels()
+        control.after(control.root.get_by_role("button", name=name).click, before)
+    control.drag(0, 0.9)
+    control.settled()
+    assert control.line() != line
+    control.reset_to(start)
+    assert control.line() == line
