@@ -306,6 +306,7 @@ def test_a_living_figure_needs_no_network_and_does_not_start_by_itself(monkeypat
     assert "Plotly.animate" not in page
     assert "Plotly.addFrames" in page
     assert "https://cdn" not in page
+    assert page.index("<template>") < page.index("Plotly.newPlot") < page.index("</template>"), "it is drawn at once"
 
 
 def test_frame_slider_names_every_frame():

@@ -24,8 +24,6 @@ TRANSECT_COLORS = {"P1": BLUE, "P2": GREEN, "P3": VERMILION}
 COLORMAPS = {"a": "viridis", "b": "plasma", "error": "cividis"}
 PLOTLY_SCRIPT = "../vendor/plotly.min.js"  # beside the chapters' folder in the built book
 
-_plotly_loaded = False
-
 
 def style() -> None:
     """Give matplotlib the book's look, and notebooks sharp pictures. Call it once at a notebook's start."""
@@ -86,9 +84,9 @@ def hole(axis: Axes, experiment: Experiment, **options: Any) -> None:
 def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
     """Return a Plotly figure for display: live it is the figure itself, in a page it is HTML that needs no network.
 
-    alt: what the figure shows, for those who cannot see it. height: pixels.
+    In a page it sleeps until it is scrolled into view; the book's script wakes it. alt: what the figure shows, for
+    those who cannot see it. height: pixels.
     """
-    global _plotly_loaded
     figure.update_layout(
         template="plotly_white", height=height, margin={"l": 10, "r": 10, "t": 30, "b": 10}, font={"size": 13}
     )
@@ -96,13 +94,14 @@ def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
         return figure
     from IPython.display import HTML
 
-    script = False if _plotly_loaded else PLOTLY_SCRIPT
-    _plotly_loaded = True
     body = figure.to_html(
-        full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False,
+        full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False,
         config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]},
     )  # fmt: skip
-    return HTML(f'<div class="living-figure" role="img" aria-label="{html.escape(alt)}">{body}</div>')
+    return HTML(
+        f'<div class="living-figure" role="group" aria-label="{html.escape(alt)}" data-script="{PLOTLY_SCRIPT}" '
+        f'style="min-height: {height}px"><template>{body}</template></div>'
+    )
 
 
 def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[str, Any]:
@@ -122,6 +121,13 @@ def face_on(mu: NDArray[Any]) -> dict[str, float]:
     view = normal * (1 if normal[2] >= 0 else -1) + [0.0, 0.0, 0.3]
     x, y, z = 2.0 * view / np.linalg.norm(view)
     return {"x": float(x), "y": float(y), "z": float(z)}
+
+
+def viewing_angles(mu: NDArray[Any]) -> tuple[float, float]:
+    """Return the azimuth and the elevation, in degrees, from which `face_on` looks. mu: (n, 3)."""
+    eye = face_on(mu)
+    azimuth, elevation = np.arctan2(eye["y"], eye["x"]), np.arctan2(eye["z"], np.hypot(eye["x"], eye["y"]))
+    return float(np.degrees(azimuth)), float(np.degrees(elevation))
 
 
 def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:

@@ -146,7 +146,9 @@ def living_curve(a: float = 1.25, n: int = 41) -> Any:
     from plotly.subplots import make_subplots
 
     low_b, high_b = PARAMETER_RANGE["b"]
-    figure = make_subplots(1, 2, column_widths=[0.6, 0.4], subplot_titles=("the curve", "its place"))
+    figure = make_subplots(
+        1, 2, column_widths=[0.6, 0.4], horizontal_spacing=0.18, subplot_titles=("the curve", "its place")
+    )
     for name, color in (("R > 0", figures.BLUE), ("R < 0", figures.VERMILION)):
         figure.add_scatter(mode="lines", name=name, line={"color": color, "width": 2.5}, row=1, col=1)
     marker = {"color": figures.GREEN, "size": 13}
@@ -163,7 +165,10 @@ def living_curve(a: float = 1.25, n: int = 41) -> Any:
     figure.update_yaxes(title="y (units)", range=[-_REACH, _REACH], scaleanchor="x", row=1, col=1)
     figure.update_xaxes(title="a (radius)", range=[0.4, 2.1], row=1, col=2)
     figure.update_yaxes(title="b (petal amplitude)", range=[2.1, -0.1], row=1, col=2)
-    figure.update_layout(sliders=[figures.frame_slider([frame.name for frame in frames], "b = ", active=n // 4)])
+    figure.update_layout(
+        sliders=[figures.frame_slider([frame.name for frame in frames], "b = ", active=n // 4)],
+        legend={"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom"},  # above: beside it a telephone has no room
+    )
     return figure
 
 

@@ -267,14 +267,20 @@ def living_rotation(n: int = 31, dots: int = 18) -> Any:
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
     degrees = np.linspace(0, 90, n)
     figure = make_subplots(
-        1, 2, column_widths=[0.55, 0.45], horizontal_spacing=0.22, subplot_titles=("the square of factors", "its cost")
+        1,
+        2,
+        column_widths=[0.55, 0.45],
+        horizontal_spacing=0.18,
+        subplot_titles=("the square of factors", "its cost E|xy|"),
     )
     dot = {
         "size": 6,
         "colorscale": _COST_PLOTLY,
         "cmin": 0,
         "cmax": 1,
-        "colorbar": {"title": "|xy|", "x": 0.44, "thickness": 14},
+        # Above, where a telephone has room for it too.
+        "colorbar": {"title": {"text": "|xy|", "side": "right"}, "orientation": "h", "thickness": 12}
+        | {"x": 0, "xanchor": "left", "len": 0.5, "y": 1.12, "yanchor": "bottom"},
     }
     figure.add_scatter(mode="markers", marker=dot, row=1, col=1)
     figure.add_scatter(mode="lines", line={"color": figures.BLACK, "width": 2}, row=1, col=1)
@@ -300,7 +306,7 @@ def living_rotation(n: int = 31, dots: int = 18) -> Any:
     figure.update_xaxes(title="x", range=[-1.5, 1.5], constrain="domain", row=1, col=1)
     figure.update_yaxes(title="y", range=[-1.5, 1.5], scaleanchor="x", row=1, col=1)
     figure.update_xaxes(title="φ (degrees)", range=[-6, 112], tickvals=list(range(0, 91, 15)), row=1, col=2)
-    figure.update_yaxes(title="E|xy|", range=[0.15, 0.27], row=1, col=2)
+    figure.update_yaxes(range=[0.15, 0.27], row=1, col=2)
     names = [frame.name for frame in frames]
     figure.update_layout(showlegend=False, sliders=[figures.frame_slider(names, "φ = ")])
     return figure
