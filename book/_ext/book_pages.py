@@ -53,8 +53,23 @@ def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any
     context["script_files"] = [s for s in scripts if "thebe" not in f"{s.filename} {s.attributes.get('body')}".lower()]
 
 
+# Names and roles in the theme's and docutils' markup that tell those who listen to a page less than it shows, or what
+# is not allowed: a folded cell is named by its own words, and a list of sources is a list.
+
+_ROLES = {
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    'role="doc-biblioentry"': 'role="listitem"',
+}
+
+
+def _with_true_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    for said, meant in _ROLES.items():
+        context["body"] = context.get("body", "").replace(said, meant)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
     app.connect("html-page-context", _without_thebe, priority=900)
+    app.connect("html-page-context", _with_true_roles)
     return {"parallel_read_safe": True}
