@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+from visitor import VISITS, Visitor, keep, serve, table, weights_and_times
 
 ROOT = Path(__file__).parent.parent
 
 # Quiet, and without the switches' warnings, before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# What takes minutes, longest first.
+_LONGEST = (
+    "test_built_book", "test_live", "test_book", "test_faults", "test_sweep", "test_jax", "test_benchmarks",
+    "test_pages", "test_page_controls",
+)  # fmt: skip
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SWITCHES = [
@@ -28,13 +36,33 @@ _SWITCHES = [
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("book")
     group.addoption("--html-pages", type=Path, help="test these built pages instead of a book at the smoke profile")
+    group.addoption("--study-table", type=Path, help="hold this table of fresh trainings against the committed one")
     group.addoption("--screenshots", type=Path, help="keep a picture of every page in this folder")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[VISITS] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what the pages weigh and when they can be used; both are measured, neither is a matter of pass or fail."""
+    served = [visits for base, visits in config.stash[VISITS].items() if base.startswith("http:")]
+    for figures in map(weights_and_times, served):
+        terminalreporter.section("the pages, on a first visit from a server")
+        terminalreporter.write_line(table(figures))
+        if folder := config.getoption("--screenshots"):
+            keep(folder, figures)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only makes pictures unless they are asked for: it is no check that was skipped."""
+    """Leave out what only makes pictures unless they are asked for, and begin with the files that take longest.
+
+    Those pictures are no check that was skipped. Files are shared out among processes in this order, so that nobody
+    waits for a long one at the end.
+    """
     if config.getoption("--screenshots") is None:
         items[:] = [item for item in items if not item.name.startswith("test_pictures_of_the_pages")]
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,24 +74,51 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def smoke_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the whole book, built once at the smoke profile: every chapter through papermill."""
+def built_book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the whole book: that of --html-pages, else built once at the smoke profile."""
     from vaelib import book
 
-    output = tmp_path_factory.mktemp("smoke") / "book"
-    book.build(ROOT, output, profile="smoke")
+    if given := request.config.getoption("--html-pages"):
+        assert (given / "index.html").is_file(), f"no pages in {given}"
+        return Path(given).resolve().parent
+
+    # Where tests run side by side, each process has a folder of its own in a common one; the first builds for all.
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+    output, done = common / "smoke-book", common / "smoke-book.done"
+    with FileLock(common / "smoke-book.lock"):
+        if not done.exists():
+            book.build(ROOT, output, profile="smoke")
+            done.touch()
     return output
 
 
 @pytest.fixture(scope="session")
 def html(request: pytest.FixtureRequest) -> Path:
-    """The pages under test: those named by --html-pages, else the book at the smoke profile."""
-    given = request.config.getoption("--html-pages")
-    if given is None:
-        built: Path = request.getfixturevalue("smoke_book") / "html"
-        return built
-    assert (given / "index.html").is_file(), f"no pages in {given}"
-    return Path(given).resolve()
+    """The pages under test."""
+    built: Path = request.getfixturevalue("built_book")
+    return built / "html"
+
+
+@pytest.fixture(scope="session")
+def served(html: Path) -> Iterator[str]:
+    """The address of a web server with the pages under test."""
+    with serve(html) as address:
+        yield address
+
+
+@pytest.fixture(params=["served", "from disk"])
+def base(request: pytest.FixtureRequest, html: Path) -> str:
+    """Where a reader finds the pages under test: each test that uses this runs with both."""
+    return str(request.getfixturevalue("served")) if request.param == "served" else html.as_uri()
+
+
+@pytest.fixture
+def visitor(browser: Any, base: str) -> Iterator[Visitor]:
+    made = Visitor(browser, base)
+    yield made
+    made.context.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
-from vaelib import book, chapters, vendor
-from vaelib.experiment import SettingError
+from vaelib import book, chapters, study, sweep, vendor
+from vaelib.experiment import Experiment, SettingError
+from vaelib.run import Run, finished_epochs
 from vaelib.store import StoreError
+from vaelib.training import train
 from vaelib.vendor import BuildError
 
 ROOT = Path(__file__).parent.parent
@@ -82,36 +86,6 @@ def tree_with_pages(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-def test_the_smoke_book_is_built_without_a_warning(smoke_book: Path) -> None:
-    log = (smoke_book / "logs" / "jupyter-book.log").read_text()
-    assert "build succeeded." in log
-    assert ": WARNING: " not in log
-    assert (smoke_book / "html" / "index.html").is_file()
-
-
-def test_the_smoke_book_tells_where_the_time_went(smoke_book: Path) -> None:
-    seconds = json.loads((smoke_book / "timings.json").read_text())
-    names = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert set(seconds) == names | {"staging", "jupyter-book", "total"}
-    assert all(value > 0 for value in seconds.values())
-    assert seconds["total"] >= max(seconds.values())
-    assert [line.split()[0] for line in book.timing_table(seconds).splitlines()] == list(seconds)
-
-
-def test_the_vendored_parts_are_in_the_pages(smoke_book: Path) -> None:
-    folder = smoke_book / "html" / "vendor"
-    assert (folder / "mathjax" / "tex-svg-full.js").stat().st_size > 1_000_000
-    assert (folder / "mathjax" / "LICENSE").is_file()
-    assert (folder / "plotly.min.js").stat().st_size > 1_000_000
-
-
-def test_the_tree_stays_clean(smoke_book: Path) -> None:
-    """The chapters are executed elsewhere, and nothing is left behind beside them."""
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        assert not any(cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells), path.name
-    assert {path.name for path in (ROOT / "book").iterdir()}.isdisjoint({"node_modules", "vendor"})
-
-
 def test_parameters_reach_the_chapters_that_declare_them(tree: Path) -> None:
     output = tree / "_build"
     book.build(tree, profile="smoke", parameters={"gamma": "1e-2", "turns": "7"})
@@ -124,6 +98,29 @@ def test_parameters_reach_the_chapters_that_declare_them(tree: Path) -> None:
     assert "turns" not in (output / "source" / "notebooks" / "01_one.ipynb").read_text()
 
 
+def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tree / "plan.yml"
+    plan.write_text(
+        "profile: smoke\nsettings: {n_images: 80, width: 0.06, epochs: 1, snapshots: []}\ngrid: {seed: [0, 1, 2]}\n"
+    )
+    monkeypatch.setattr(study, "PLAN", plan)
+    asks = PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds"
+    write_chapter(tree, "02_two", "assert len(list((runs / 'sweep').glob('*/manifest.json'))) == 2", parameters=asks)
+    book.build(tree, parameters={"sweep_seeds": "2"})
+    rows = sweep.read_table(tree / "_build" / "study" / "table.csv")
+    assert [row["seed"] for row in rows] == [0, 1]
+    assert json.loads((tree / "_build" / "study" / "provenance.json").read_text())["fresh"]
+    seconds = json.loads((tree / "_build" / "timings.json").read_text())
+    assert list(seconds)[:2] == ["staging", "study"]
+    # Kept runs are read and not made again; kept chapters ask for none.
+    made = {path: path.stat().st_mtime_ns for path in (tree / "_build" / "runs").rglob("*.json")}
+    book.build(tree, parameters={"sweep_seeds": "2"}, reuse=True)
+    assert {path: path.stat().st_mtime_ns for path in (tree / "_build" / "runs").rglob("*.json")} == made
+    assert "study" not in json.loads((tree / "_build" / "timings.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -131,7 +128,7 @@ def test_parameters_reach_the_chapters_that_declare_them(tree: Path) -> None:
         ({"parameters": {"gamma": "much"}}, ["gamma = 'much'", "number"]),
         ({"parameters": {"gamma": -1}}, ["gamma = -1", "greater than or equal to 0"]),
         ({"parameters": {"turns": "often"}}, ["turns = 'often'", "integer"]),
-        ({"profile": "papre"}, ["'papre'", "smoke, book, paper"]),
+        ({"profile": "papre"}, ["'papre'", "smoke, book, paper, sweep"]),
         ({"chapters": ["07"]}, ["'07'", "01_one, 02_two"]),
     ],
 )
@@ -263,11 +260,14 @@ def test_media_that_a_chapter_names_are_beside_its_page(tree_with_pages: Path) -
     assert not (tree / "notebooks" / "media").exists()
 
 
-def command_line(tree: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start `vaelib book` in the tree, without the vendored parts."""
+def command_line(
+    tree: Path, *arguments: str, env: Mapping[str, str] | None = None, group: bool = False
+) -> subprocess.Popen[str]:
+    """Start `vaelib book` in the tree, without the vendored parts and the pages, in a `group` of its own or not."""
     program = (
-        "from vaelib import cli, vendor\n"
+        "from vaelib import book, cli, vendor\n"
         "vendor.collect = lambda book, cache, target: target.mkdir(parents=True)\n"
+        "book._pages = lambda source, output: output / 'html'\n"
         "cli.main()"
     )
     return subprocess.Popen(
@@ -277,6 +277,7 @@ def command_line(tree: Path, *arguments: str, env: Mapping[str, str] | None = No
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(env or {})},
+        start_new_session=group,
         # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
@@ -293,10 +294,58 @@ def test_an_interrupted_build_stops_its_chapters_and_tells_how_to_go_on(tree: Pa
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert errors.strip().splitlines()[-1] == "vaelib: interrupted; `vaelib book --reuse` goes on from here"
+    assert process.returncode == 130
+    message, command = errors.strip().splitlines()[-2:]
+    assert message == (
+        f"vaelib: interrupted; kept in {output / 'runs'}: finished runs 0, unfinished runs 0; with reuse it goes on "
+        "from there:"
+    )
+    assert command.strip() == "vaelib book --profile smoke --jobs 2 --reuse"
     assert "Traceback" not in errors
     assert all(gone(int(str(entry["pid"]))) for entry in told(output))
+
+
+def test_an_interrupted_build_keeps_its_runs_and_goes_on_from_there(tree: Path, tmp_path: Path) -> None:
+    """Interrupted while its second run is being trained, in the third epoch."""
+    settings = {"n_images": 60, "width": 0.06, "snapshots": []}
+    experiments = [Experiment.from_profile("smoke", seed=seed, epochs=4, **settings) for seed in (1, 2)]
+    output, gate = tree / "_build", tree / "gate"
+    halting = f"""
+import pathlib, time
+from vaelib import train, training
+
+def wait(trainer, epoch, logs=None, original=training._Trainer.on_epoch_begin):
+    while epoch == 2 and trainer.experiment.seed == 2 and not pathlib.Path({str(gate)!r}).exists():
+        time.sleep(0.05)
+    original(trainer, epoch, logs)
+
+training._Trainer.on_epoch_begin = wait"""
+    training = [f"train(Experiment.from_json({experiment.to_json()!r}), runs)" for experiment in experiments]
+    write_chapter(tree, "01_one", halting, *training)
+    first, second = (output / "runs" / experiment.name for experiment in experiments)
+
+    process = command_line(tree, "--profile", "smoke", "--jobs", "1", group=True)
+    while finished_epochs(second) < 2:
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and "Traceback" not in errors
+    message, command = errors.strip().splitlines()[-2:]
+    assert ": finished runs 1, unfinished runs 1;" in message
+    assert finished_epochs(second) == 2 and Run(first).complete
+    kernel = next(int(str(entry["pid"])) for entry in told(output) if entry["chapter"] == "01_one")
+    assert gone(kernel)
+    kept = (first / "manifest.json").stat()
+
+    gate.touch()
+    process = command_line(tree, *shlex.split(command)[2:])
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert (first / "manifest.json").stat() == kept, "a finished run was trained again"
+    alone = train(experiments[1], tmp_path / "alone", progress=False)
+    np.testing.assert_array_equal(Run(second).embeddings, alone.embeddings)
+    assert Run(second).history["loss"].tolist() == alone.history["loss"].tolist()
 
 
 def test_a_kernel_that_dies_before_its_first_cell_is_started_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,10 +110,10 @@ def test_the_library_imports_only_what_it_declares() -> None:
                 assert distributions & declared, f"{file.name} imports {top}"
 
 
-def test_the_npm_lock_names_versions_and_checksums_but_no_server() -> None:
-
-    lock = json.loads((ROOT / "book" / "package-lock.json").read_text())
-    wanted = json.loads((ROOT / "book" / "package.json").read_text())["dependencies"]
+@pytest.mark.parametrize("folder", ["book", "tests"])
+def test_the_npm_locks_name_versions_and_checksums_but_no_server(folder: str) -> None:
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text())
+    wanted = json.loads((ROOT / folder / "package.json").read_text())["dependencies"]
     packages = {name.removeprefix("node_modules/"): entry for name, entry in lock["packages"].items() if name}
     assert {name: packages[name]["version"] for name in wanted} == wanted
     assert all("integrity" in entry and "resolved" not in entry for entry in packages.values())

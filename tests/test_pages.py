@@ -1,10 +1,7 @@
 """The built pages, as a reader meets them: from a web server and from a folder on disk, without a network."""
 
 import functools
-import http.server
 import re
-import threading
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,16 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-import yaml
+from visitor import CHAPTERS, PAGES, ROOT, TOC, VISITS, WRITTEN, Visitor, axe, picture, weights_and_times
 
-ROOT = Path(__file__).parent.parent
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-DOCUMENTS = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
-WRITTEN = [f"{name}.html" for name in DOCUMENTS]
-CHAPTERS = [name for name in WRITTEN if name.startswith("notebooks/")]
-PAGES = [*WRITTEN, "index.html", "genindex.html", "search.html"]
-_WAKING = 400  # milliseconds for a figure that wakes when it is scrolled into view
-_PATIENCE = 120_000  # milliseconds: without a graphics card, 3-D figures are drawn by a busy processor
+# The theme's files and MathJax weigh 4.7 MB and Plotly 4.9 MB; a page's HTML up to 1.5 MB and its pictures 2 MB. To
+# that come the beginnings of a few films, of which none is larger than 3 MB.
+_MOST_MEGABYTES = 20.0
 
 
 class Elements(HTMLParser):
@@ -42,119 +34,28 @@ def elements(page: Path) -> Elements:
     return Elements(page)
 
 
-@pytest.fixture(scope="module")
-def served(html: Path) -> Iterator[str]:
-    """The address of a plain web server with the pages, on this machine alone."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-class Visitor:
-    """A browser window that allows nothing from outside, and all that went wrong in it."""
-
-    def __init__(self, browser: Any, base: str, **options: Any) -> None:
-        self.base = base
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        self.context.set_default_timeout(_PATIENCE)
-        self.page = self.context.new_page()
-        self.wrong: list[str] = []
-        self.page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
-        self.page.on("requestfailed", self._failed)
-        self.page.on("response", lambda r: r.status >= 400 and self.wrong.append(f"{r.status}: {r.url}"))
-        self.context.route(re.compile(".*"), self._route)
-
-    def _failed(self, request: Any) -> None:
-        # A browser that has buffered enough of a video, or leaves its page, ends the request itself.
-        if not (request.resource_type == "media" and "ABORTED" in (request.failure or "")):
-            self.wrong.append(f"failed: {request.url[:200]} {request.failure}")
-
-    def _route(self, route: Any) -> None:
-        if route.request.url.startswith((self.base, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.wrong.append(f"external: {route.request.url}")
-            route.abort()
-
-    def open(self, name: str) -> Any:
-        """Open a page, wait until it is at rest, and scroll through all of it."""
-        self.page.goto(f"{self.base}/{name}", wait_until="load")
-        if name == "index.html":  # leads on to the front page
-            self.page.wait_for_url(f"**/{TOC['root']}.html", wait_until="load")
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
-        height = self.page.evaluate("() => document.documentElement.scrollHeight")
-        for top in range(0, height, 700):
-            self.page.evaluate("top => window.scrollTo(0, top)", top)
-            self.page.wait_for_timeout(_WAKING if "notebooks/" in name else 50)
-        return self.page
-
-
-# What one visit to a page sees; the tests below judge it.
-_SURVEY = """async () => {
-    const all = selector => [...document.querySelectorAll(selector)];
-    const large = e => { const box = e.getBoundingClientRect(); return box.width > 40 && box.height > 40; };
-    const told = e => e.outerHTML.slice(0, 200);
-    const ready = video => new Promise(done => {
-        const source = video.currentSrc.slice(0, 200);
-        const tell = () => done({source, state: video.readyState, width: video.videoWidth});
-        if (video.readyState >= 2 || video.error) return tell();
-        for (const event of ['loadeddata', 'error']) video.addEventListener(event, tell);
-        setTimeout(tell, 10000);
-        video.preload = 'auto';
-        video.load();
-    });
-    const videos = [];
-    for (const video of all('video')) videos.push(await ready(video));
-    return {
-        videos,
-        images: all('img').map(i => ({source: i.src.slice(0, 200), drawn: i.complete && i.naturalWidth > 0})),
-        mathematics: all('.math').map(m => ({text: m.textContent.slice(0, 200),
-            typeset: !!m.querySelector('mjx-container') && !m.querySelector('mjx-merror, [data-mjx-error]')})),
-        figures: Object.fromEntries(all('figure[id]').map(f => [f.id, {
-            number: f.querySelector('.caption-number')?.textContent.trim() ?? '',
-            caption: f.querySelector('.caption-text')?.textContent.trim() ?? '',
-            drawn: [...f.querySelectorAll('img, video, canvas, svg')].some(large),
-        }])),
-        plots: all('.plotly-graph-div').map(p => p._fullData?.length > 0 && large(p.querySelector('.main-svg'))),
-        silent: all('.cell_output img, .cell_output video, figure img')
-            .filter(e => !(e.getAttribute('alt') || e.getAttribute('aria-label'))).map(told),
-        loose: all('.cell_output img, .cell_output video, .cell_output .plotly-graph-div')
-            .filter(e => !e.closest('figure')).map(told),
-    };
-}"""
-_EXCESS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(params=["served", "from disk"])
-def base(request: pytest.FixtureRequest, html: Path) -> str:
-    return str(request.getfixturevalue("served")) if request.param == "served" else html.as_uri()
-
-
-@pytest.fixture(scope="module")
-def surveys() -> dict[tuple[str, str], dict[str, Any]]:
-    return {}
+@pytest.fixture(scope="session")
+def script(request: pytest.FixtureRequest) -> str:
+    """axe-core, which npm brings once."""
+    return axe(request.config.cache.mkdir("axe"))
 
 
 @pytest.fixture
-def seen(browser: Any, base: str, name: str, surveys: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
-    """What a visit to the page `name` saw. Each page is visited once from the server and once from disk."""
-    if (base, name) not in surveys:
-        visitor = Visitor(browser, base)
-        page = visitor.open(name)
-        found = {**page.evaluate(_SURVEY), "excess": page.evaluate(_EXCESS)}
-        page.set_viewport_size({"width": 390, "height": 844})
-        page.wait_for_timeout(_WAKING)
-        surveys[base, name] = {**found, "excess on a telephone": page.evaluate(_EXCESS), "wrong": visitor.wrong}
+def seen(browser: Any, base: str, name: str, script: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What a visit to the page `name` saw. Each page is visited once from the server and once from disk.
+
+    How it looks and sounds does not hang on where it comes from, so that is judged, and pictures are made, but once.
+    """
+    visits: dict[str, dict[str, Any]] = request.config.stash[VISITS].setdefault(base, {})
+    if name not in visits:
+        visitor = Visitor(browser, base, color_scheme="light")
+        first = base.startswith("http:") and name != "index.html"  # which only leads on to the front page
+        folder = request.config.getoption("--screenshots") if first else None
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        visits[name] = visitor.survey(name, script=script if first else "", pictures=folder)
         visitor.context.close()
-    return surveys[base, name]
+    return visits[name]
 
 
 def expected_figures(page: str) -> dict[str, str]:
@@ -193,23 +94,52 @@ def test_figures_are_there(seen: dict[str, Any], name: str) -> None:
     assert [f for f in expected if not re.fullmatch(r"Fig\. \d+(\.\d+)*", figures[f]["number"])] == []
     assert [figure for figure in expected if not figures[figure]["caption"]] == []
     assert all(seen["plots"])
+    assert seen["asleep"] == 0, "a figure did not wake when it was scrolled into view"
     assert seen["silent"] == [], "no alt text"
     assert seen["loose"] == [], "no number and caption"
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", PAGES)
 def test_no_page_is_wider_than_the_screen(seen: dict[str, Any], name: str) -> None:
     assert seen["excess"] <= 1
     assert seen["excess on a telephone"] <= 1
 
 
-@pytest.fixture
-def visitor(browser: Any, base: str) -> Iterator[Visitor]:
-    made = Visitor(browser, base)
-    yield made
-    made.context.close()
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("base", ["served"], indirect=True)
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "index.html"])
+def test_axe_finds_no_serious_fault(seen: dict[str, Any], name: str) -> None:
+    """In light, in dark and at a telephone's width: names, roles, contrasts, what keys reach."""
+    assert seen["faults"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "index.html"])
+def test_the_switch_goes_through_the_colour_schemes(seen: dict[str, Any], name: str) -> None:
+    (dark, light, automatic) = seen["modes"]
+    assert [dark[0], light[0], automatic[0]] == ["dark", "light", "auto"]
+    assert light[1] == automatic[1] != dark[1], "the ground of the page"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_no_control_is_dead(seen: dict[str, Any], name: str) -> None:
+    assert seen["needing_a_kernel"] == []
+    assert seen["dead"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("base", ["served"], indirect=True)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_page_is_not_too_heavy(seen: dict[str, Any], name: str) -> None:
+    weight = weights_and_times({name: seen})[name]["megabytes"]
+    assert 0.1 < weight <= _MOST_MEGABYTES
 
 
 @pytest.mark.browser
@@ -223,26 +153,58 @@ def test_the_search_finds(visitor: Visitor) -> None:
 
 
 @pytest.mark.browser
+def test_a_turnable_figure_sleeps_until_it_is_near(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.base}/notebooks/02_loss.html", wait_until="load")
+    figures = page.locator(".living-figure[data-script]")
+    far = figures.last
+    assert far.locator("template").count() == 1
+    assert page.evaluate("() => typeof Plotly") == "undefined", "loaded before a figure needs it"
+    height = far.bounding_box()["height"]  # its room is kept, so that nothing jumps when it is drawn
+    far.scroll_into_view_if_needed()
+    far.locator(".main-svg").first.wait_for()
+    assert far.locator("template").count() == 0
+    assert abs(far.bounding_box()["height"] - height) <= 40
+    assert visitor.wrong == []
+
+
+@pytest.mark.browser
+def test_the_explorer_follows_the_chapters_links(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.base}/notebooks/00_explorer.html", wait_until="load")
+    links = page.locator("a[href^='#explorer?']")
+    assert links.count() >= 3
+    told = set()
+    for link in links.all():
+        link.click()
+        page.wait_for_selector(".vx[data-error]")
+        page.wait_for_timeout(2500)  # the sheet moves, then the line says where to
+        told.add(page.locator(".vx-state").inner_text())
+    assert len(told) == links.count()
+    assert any("in the hole" in text for text in told) and any("off the sheet" in text for text in told)
+    assert visitor.wrong == []
+
+
+def test_the_explorer_weighs_no_more_than_it_may(html: Path) -> None:
+    text = (html / "notebooks" / "00_explorer.html").read_text(encoding="utf-8")
+    (whole,) = re.findall(r'<div class="living-widget".*?</script></div>', text, flags=re.DOTALL)
+    assert len(whole.encode()) <= 1_500_000
+
+
+@pytest.mark.browser
 def test_the_front_page_is_where_a_folder_opens(visitor: Visitor) -> None:
     page = visitor.open("index.html")
     assert page.locator("article h1").count() == 1
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(1200)
-def test_pictures_of_the_pages(browser: Any, served: str, request: pytest.FixtureRequest) -> None:
-    """Not a check by itself: pictures for people to look at, in both colour schemes."""
-    folder = request.config.getoption("--screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
-        visitor = Visitor(browser, served, color_scheme=scheme)
-        for name in WRITTEN:
-            page = visitor.open(name)
-            page.evaluate("() => window.scrollTo(0, 0)")
-            picture = folder / f"{name.removesuffix('.html').replace('/', '-')}-{scheme}.png"
-            page.screenshot(path=picture, full_page=True)
-            assert picture.stat().st_size > 10_000
-        visitor.context.close()
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("base", ["served"], indirect=True)
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "index.html"])
+def test_pictures_of_the_pages(seen: dict[str, Any], name: str, request: pytest.FixtureRequest) -> None:
+    """Not a check by itself: pictures for people to look at, in both colour schemes and at a telephone's width."""
+    for kind in ("light", "dark", "telephone"):
+        assert (request.config.getoption("--screenshots") / picture(name, kind)).stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -258,7 +220,7 @@ def test_links_lead_somewhere(html: Path, name: str) -> None:
             target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
             if not target.is_file():
                 dead.append(f"<{tag}> {address}")
-            elif parts.fragment and target.suffix == ".html" and not _has(target, parts.fragment):
+            elif parts.fragment and target.suffix == ".html" and not _has(target, parts.fragment.split("?")[0]):
                 dead.append(f"<{tag}> {address}: no such place on the page")
     assert dead == []
 

@@ -1,10 +1,12 @@
 """The build: papermill executes the chapters into a staging tree, and Jupyter Book makes pages of it.
 
     notebooks/, book/  →  <output>/source (executed chapters, pages, vendored parts)  →  <output>/html
+    vaelib/sweep.yml   →  <output>/study (the table that the last chapters read)
 
 Everything made lies in the output folder; the tree itself stays as it was.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -12,16 +14,20 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaelib import store, vendor
+from vaelib import store, study, vendor
 from vaelib.chapters import Chapter, Executor, check
 from vaelib.experiment import SettingError
+from vaelib.run import is_complete
 from vaelib.vendor import BuildError
 
 __all__ = ["BuildError", "build", "find_root", "timing_table"]
+
+STUDY = "sweep_seeds"
+"""The parameter of a chapter that reads the study's table: how many seeds of each setting are trained for it."""
 
 _MARKER = ".vaelib-book"  # tells that a folder was made here, so that things in it may be removed
 
@@ -53,7 +59,7 @@ def build(
 
     Raises SettingError for an unknown profile, parameter or chapter and for a value that is not allowed,
     before anything is executed or removed; BuildError when a chapter or the pages fail; StoreError when
-    `output` cannot be written.
+    `output` cannot be written. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
     """
     root = root.resolve()
     output = (output or root / "_build").resolve()
@@ -66,24 +72,50 @@ def build(
         raise BuildError(f"{', '.join(missing)}: not executed in {output} yet, so build without --chapter first")
     _claim(output)
 
+    with _interruption_told(output / "runs"):
+        begun = time.perf_counter()
+        seconds: dict[str, float] = {}
+        if not reuse:
+            shutil.rmtree(output / "runs", ignore_errors=True)
+        kept = [chapter for chapter in chosen if reuse and executor.stamp_of(chapter) == chapter.stamp()]
+        for chapter in kept:
+            print(f"{chapter.name}: kept, as its sources and parameters are unchanged", flush=True)
+        _stage(root, source, keep_chapters=reuse or len(chosen) < len(known))
+        vendor.collect(root / "book", output / "npm", source / "assets" / "vendor")
+        seconds["staging"] = time.perf_counter() - begun
+        seconds |= _train_study([chapter for chapter in chosen if chapter not in kept], output)
+        seconds |= executor.execute([chapter for chapter in chosen if chapter not in kept])
+        before_pages = time.perf_counter()
+        html = _pages(source, output)
+        seconds["jupyter-book"] = time.perf_counter() - before_pages
+        seconds["total"] = time.perf_counter() - begun
+        store.write(output / "timings.json", (json.dumps(seconds, indent=1) + "\n").encode())
+        print(timing_table(seconds), flush=True)
+        return html
+
+
+def _train_study(chapters: Sequence[Chapter], output: Path) -> dict[str, float]:
+    """Train what the chapters that share the study's table ask for, before them: they would wait for each other."""
+    asked = {(chapter.values[STUDY], chapter.values["profile"]) for chapter in chapters if STUDY in chapter.values}
     begun = time.perf_counter()
-    seconds: dict[str, float] = {}
-    if not reuse:
-        shutil.rmtree(output / "runs", ignore_errors=True)
-    kept = [chapter for chapter in chosen if reuse and executor.stamp_of(chapter) == chapter.stamp()]
-    for chapter in kept:
-        print(f"{chapter.name}: kept, as its sources and parameters are unchanged", flush=True)
-    _stage(root, source, keep_chapters=reuse or len(chosen) < len(known))
-    vendor.collect(root / "book", output / "npm", source / "assets" / "vendor")
-    seconds["staging"] = time.perf_counter() - begun
-    seconds |= executor.execute([chapter for chapter in chosen if chapter not in kept])
-    before_pages = time.perf_counter()
-    html = _pages(source, output)
-    seconds["jupyter-book"] = time.perf_counter() - before_pages
-    seconds["total"] = time.perf_counter() - begun
-    store.write(output / "timings.json", (json.dumps(seconds, indent=1) + "\n").encode())
-    print(timing_table(seconds), flush=True)
-    return html
+    for seeds, profile in sorted(asked, key=str):
+        found = study.table(seeds, profile, root=output / "runs")
+        study.keep(found, output / "study")
+    return {"study": time.perf_counter() - begun} if asked else {}
+
+
+@contextlib.contextmanager
+def _interruption_told(runs: Path) -> Iterator[None]:
+    """Say in a KeyboardInterrupt which runs are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        begun = [manifest.parent for manifest in runs.rglob("manifest.json")]
+        finished = sum(map(is_complete, begun))
+        raise KeyboardInterrupt(
+            f"interrupted; kept in {runs}: finished runs {finished}, unfinished runs {len(begun) - finished}; "
+            "with reuse it goes on from there"
+        ) from None
 
 
 def timing_table(seconds: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 Each chapter runs in a process of its own, several at once; one that fails stops the others.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -25,7 +26,7 @@ from vaelib.experiment import PROFILES, Experiment, SettingError
 from vaelib.vendor import BuildError
 
 # Those that train most begin first, so that none of them is left alone at the end.
-_LONGEST_FIRST = ("05", "04", "03", "02", "01")
+_LONGEST_FIRST = ("05", "04", "00", "03", "02", "01", "06", "07")
 _STARTS = 3  # how often a kernel that dies before its first cell is started
 _NEVER_STARTED = b"Kernel died before replying to kernel_info"
 _GRACE = 10.0  # seconds between asking a chapter to stop and making it
@@ -33,10 +34,11 @@ _GRACE = 10.0  # seconds between asking a chapter to stop and making it
 
 @dataclasses.dataclass(frozen=True)
 class Chapter:
-    """A notebook and what to inject into it."""
+    """A notebook, what to inject into it, and the values that all its parameters then have."""
 
     path: Path
     injected: Mapping[str, Any]
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -73,15 +75,34 @@ def check(folder: Path, profile: str, parameters: Mapping[str, Any]) -> list[Cha
             near = difflib.get_close_matches(name, declared, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise SettingError(f"no chapter has a parameter {name!r}.{hint} They have: {', '.join(declared)}")
-    values = {"profile": profile, **{k: None if v == "None" else v for k, v in parameters.items()}}
-    chapters = []
-    for path, namespace in defaults.items():
-        own = {name: value for name, value in values.items() if name in namespace["__annotations__"]}
-        checked = notebook.parameters({**namespace, **own})
-        Experiment.from_profile(**notebook.settings(checked))
-        changed = {name: checked[name] for name in own if checked[name] != namespace[name]}
-        chapters.append(Chapter(path, changed))
-    return chapters
+    values = {"profile": profile, **parameters}
+    return [_chapter(path, namespace, values) for path, namespace in defaults.items()]
+
+
+def prepare(path: Path, parameters: Mapping[str, Any]) -> Chapter:
+    """Return one chapter, or another notebook with a parameters cell, with parameters for it.
+
+    Raises SettingError for a parameter that it does not have and for a value that is not allowed, BuildError when it
+    has no cell tagged `parameters` or cannot be read.
+    """
+    try:
+        namespace = _defaults(path)
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{path} is no notebook: {error}") from None
+    declared = namespace["__annotations__"]
+    for name in parameters:
+        if name not in declared:
+            raise SettingError(f"{path.name} has no parameter {name!r}; it has: {', '.join(declared)}")
+    return _chapter(path, namespace, parameters)
+
+
+def _chapter(path: Path, namespace: Mapping[str, Any], parameters: Mapping[str, Any]) -> Chapter:
+    given = {name: None if value == "None" else value for name, value in parameters.items()}
+    own = {name: value for name, value in given.items() if name in namespace["__annotations__"]}
+    checked = notebook.parameters({**namespace, **own})
+    Experiment.from_profile(**notebook.settings(checked))
+    changed = {name: checked[name] for name in own if checked[name] != namespace[name]}
+    return Chapter(path, changed, checked)
 
 
 def _defaults(path: Path) -> dict[str, Any]:
@@ -114,7 +135,7 @@ class Executor:
     def execute(self, chapters: Sequence[Chapter]) -> dict[str, float]:
         """Return the seconds that each chapter took.
 
-        Raises BuildError for the first that fails, or when the user interrupts; the others are stopped.
+        Raises BuildError for the first that fails; then, and at Ctrl-C, the others are stopped.
         """
         for chapter in chapters:
             self._stamp_file(chapter).unlink(missing_ok=True)
@@ -131,9 +152,6 @@ class Executor:
                         seconds[name] = future.result()
                         bar.update()
                         tqdm.write(f"{name}: executed in {seconds[name]:.0f} s", file=sys.stdout)
-            except KeyboardInterrupt:
-                self._stop(left)
-                raise BuildError("interrupted; `vaelib book --reuse` goes on from here") from None
             except BaseException:
                 self._stop(left)
                 raise
@@ -207,11 +225,14 @@ class Executor:
         for process in running:
             process.terminate()
         deadline = time.monotonic() + _GRACE
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()  # its kernel notices that its parent died
+        try:
+            for process in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # a second Ctrl-C ends the wait
+            for process in running:
+                if process.poll() is None:
+                    process.kill()  # its kernel notices that its parent died
 
     def _executed(self, chapter: Chapter) -> Path:
         return self.notebooks / chapter.path.name

@@ -1,0 +1,220 @@
+"""The benchmarks compare like with like, count right and write what they promise; their times are not tested."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from vaelib import Experiment
+from vaelib.model import VAE, build_decoder, build_encoder
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+RANDOM = np.random.default_rng(0)
+TINY = Experiment.from_profile("smoke", latent_dim=4, gamma=0.3, beta=0.02)
+
+
+@pytest.fixture(autouse=True)
+def benchmarks_path(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+def module(name):
+    return importlib.import_module(name)
+
+
+def carry(source, target):
+    """Give one of the two models, ours and the stock one, the weights of the other.
+
+    A transposed convolution's kernel is ours turned by 180° with its channels exchanged, and the other way round.
+    """
+    for part in ("encoder", "decoder"):
+        pairs = [[each for each in getattr(model, part).layers if each.weights] for model in (source, target)]
+        for mine, theirs in zip(*pairs, strict=True):
+            values = mine.get_weights()
+            if any(isinstance(each, keras.layers.Conv2DTranspose) for each in (mine, theirs)):
+                values[0] = values[0][::-1, ::-1].transpose(0, 1, 3, 2)
+            theirs.set_weights(values)
+
+
+def randomise(vae):
+    """Make all weights random, norms and biases too.
+
+    Away from 0, or a bias that is left out or a variance that is forgotten would not be seen.
+    """
+    for weight in [*vae.encoder.weights, *vae.decoder.weights]:
+        norm = "norm" in weight.path
+        weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape) if norm else RANDOM.normal(0, 0.1, weight.shape))
+
+
+def test_the_stock_model_is_ours():
+    stock, vae = module("training_stock").StockVAE(TINY), VAE(TINY)
+    images = RANDOM.integers(0, 256, (6, 32, 32), "uint8")
+    stock(images), randomise(vae), carry(vae, stock)
+    stock.noise.state.assign(vae.sampling.seed_generator.state)
+    for training in (False, True):
+        ours, theirs = vae(images, training=training), stock(images, training=training)
+        np.testing.assert_allclose(ours["mu"], theirs["mu"], rtol=1e-4, atol=1e-5)
+        x_hat = np.asarray(theirs["x_hat"], "float64")
+        np.testing.assert_allclose(ours["logits"], np.log(x_hat / (1 - x_hat)), rtol=1e-3, atol=1e-4)
+        for name, value in vae.loss_terms(images, ours).items():
+            assert float(value) == pytest.approx(float(stock.loss_terms(images, theirs)[name]), rel=1e-5), name
+    # Equal after steps of training, so the gradients and the moving statistics are equal too.
+    for model in (vae, stock):
+        model.compile(optimizer=keras.optimizers.SGD(0.05), jit_compile=False)
+        before = np.asarray(model.encoder.layers[-1].kernel)
+        model.fit(images, batch_size=3, epochs=2, shuffle=False, verbose=0)
+        assert (np.asarray(model.encoder.layers[-1].kernel) != before).any()
+    ours, theirs = vae(images), stock(images)
+    np.testing.assert_allclose(ours["mu"], theirs["mu"], rtol=1e-3, atol=1e-4)
+    for name, value in vae.loss_terms(images, ours).items():
+        assert float(value) == pytest.approx(float(stock.loss_terms(images, theirs)[name]), rel=1e-4), name
+    # And back: what the stock model learnt, ours draws.
+    back = VAE(TINY.replace(seed=1))
+    carry(stock, back)
+    back.sampling.seed_generator.state.assign(stock.noise.state)
+    ours, theirs = back(images), stock(images)
+    x_hat = np.asarray(theirs["x_hat"], "float64")
+    np.testing.assert_allclose(ours["logits"], np.log(x_hat / (1 - x_hat)), rtol=1e-3, atol=1e-4)
+
+
+def test_the_stock_model_has_the_studys_parameters():
+    stock = module("training_stock")
+    paper = Experiment.from_profile("paper")
+    assert stock.encoder(paper).count_params() == 345_411 == build_encoder(paper).count_params()
+    assert stock.decoder(paper).count_params() == 204_545 == build_decoder(paper).count_params()
+
+
+def test_operations_of_the_studys_model():
+    flops = module("training").training_flops
+    paper = Experiment.from_profile("paper")
+    assert flops(paper, "stock") / 1e9 == pytest.approx(52, abs=0.5)
+    assert flops(paper, "phases") / 1e9 == pytest.approx(34, abs=0.5)
+    # The up-convolutions alone differ: outputs × channels in × channels out × 5 products saved, each 2 operations.
+    saved = 64**2 * 16 * 64 + 128**2 * 64 * 64 + 256**2 * 64 * 128
+    assert flops(paper, "stock") - flops(paper, "phases") == 3 * 2 * 5 * saved
+
+
+@pytest.mark.parametrize(("size", "width", "d"), [(256, 1.0, 3), (64, 0.25, 3), (104, 0.03, 5)])
+def test_operations_are_those_of_the_layers(size, width, d):
+    experiment = Experiment.from_profile("smoke", image_size=size, width=width, latent_dim=d)
+    stock = module("training_stock")
+    products = 0
+    for layer in (*stock.encoder(experiment).layers, *stock.decoder(experiment).layers):
+        if hasattr(layer, "kernel"):  # every weight of a kernel meets every position of the output once
+            positions = math.prod(layer.output.shape[1:-1])
+            products += positions * math.prod(layer.kernel.shape)
+    assert module("training").training_flops(experiment, "stock") == 6 * products
+
+
+def test_targets_are_judged_from_both_sides():
+    training = module("training")
+    rows = {"vaelib float32": {"times_stock": {"median": 2.0}, "peak_bytes": 3e9}}
+    for column, bounds, met in (
+        ("times_stock", {"least": 2.0}, True),
+        ("times_stock", {"least": 2.1}, False),
+        ("peak_bytes", {"most": 3.1e9}, True),
+        ("peak_bytes", {"most": 2.9e9}, False),
+    ):
+        assert training.judge(training.Target(None, column, "", **bounds), rows, "float32")["met"] is met
+
+
+def test_models_that_differ_are_not_compared():
+    counts = {"encoder": 1, "decoder": 2}
+    training = module("training")
+    training.check_parameters({"stock float32": counts, "vaelib float32": dict(counts)})
+    with pytest.raises(SystemExit, match="differ"):
+        training.check_parameters({"stock float32": counts, "vaelib float32": {**counts, "decoder": 3}})
+
+
+def test_ratios_are_taken_within_a_round():
+    found = module("common").ratios([2.0, 30.0, 6.0], [1.0, 10.0, 6.0])
+    assert found == {"median": 2.0, "min": 1.0, "max": 3.0, "rounds": [2.0, 3.0, 1.0]}
+
+
+def test_a_quick_run_of_the_training_benchmark_writes_its_figures(tmp_path):
+    file = tmp_path / "new" / "training.json"
+    program = [sys.executable, BENCHMARKS / "training.py", "--quick", "--rounds", "1", "--json", file]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(file.read_text())
+    assert found["machine"]["processor"] in done.stdout and found["machine"]["versions"]["tensorflow"] in done.stdout
+    size = found["sizes"]["quick"]
+    assert {"stock float32", "vaelib float32", "vaelib bfloat16"} <= set(size["variants"])
+    for name, row in size["variants"].items():
+        figures = [row[of]["median"] for of in ("images_per_second", "times_stock", "share_of_peak")]
+        figures += [row["peak_bytes"], row["steps_per_turn"]]
+        assert all(math.isfinite(figure) and figure > 0 for figure in figures), row
+        assert name in done.stdout
+        assert row["above_model_bytes"] < row["peak_bytes"] < 64e9
+    assert size["variants"]["stock float32"]["times_stock"]["median"] == 1
+    assert all(size["peak_gflops"][precision]["median"] > 0 for precision in ("float32", "bfloat16"))
+
+
+def test_the_reference_of_the_drawings_covers_the_right_area():
+    dataset = module("dataset")
+    exact = dataset.reference(1.25, 0.0)  # a circle: the line is a ring of known area
+    radius = 1.25 * dataset.SIZE / 2 / dataset.HALF_EXTENT
+    assert exact.sum() / 255 == pytest.approx(2 * np.pi * radius * dataset.LINE_WIDTH, rel=2e-3)
+    np.testing.assert_allclose(exact, exact[::-1, ::-1], atol=255 * 4 / 256)  # centred to a few points of 256
+    rows, columns = np.mgrid[: dataset.SIZE, : dataset.SIZE] - (dataset.SIZE - 1) / 2
+    away = np.abs(np.hypot(rows, columns) - radius)
+    assert (exact[away > dataset.LINE_WIDTH / 2 + 0.75] == 0).all()
+    assert (exact[away < 0.01] > 200).all()
+
+
+def test_drawings_differ_from_the_reference_by_rounding_and_pillows_by_its_steps():
+    found = module("dataset").errors(np.array([[1.25, 0.5], [0.6, 1.7], [1.9, 0.1]]))
+    for name in ("vaelib", "matplotlib"):
+        assert 0 < found[name]["mean_absolute"] < 0.3 and found[name]["root_mean_square"] < 3
+    assert found["vaelib"]["mean_absolute"] < found["pillow"]["mean_absolute"] < 3
+
+
+def test_a_small_run_of_the_films_benchmark_writes_its_figures(tmp_path):
+    program = [sys.executable, BENCHMARKS / "films.py", "--rounds", "1", "--images", "100", "--films", "walk"]
+    done = subprocess.run([*program, "--json", tmp_path / "f.json"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "f.json").read_text())
+    cores = str(found["machine"]["cores"])
+    assert set(found["films"]) == {"walk"}
+    for name, film in found["films"].items():
+        assert name in done.stdout and film["bytes"] > 1000
+        assert set(film["seconds"]) == {"1", cores} and film["times_as_fast"]["median"] > 0
+
+
+def test_a_small_run_of_the_data_set_benchmark_writes_its_figures(tmp_path):
+    file = tmp_path / "new" / "dataset.json"
+    numbers = ["--pairs=1", "--images=8", "--matplotlib-images=2", "--pillow-images=2", "--memory-images=8"]
+    program = [sys.executable, BENCHMARKS / "dataset.py", *numbers, "--error-images=1", "--json", file]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(file.read_text())
+    for name in ("vaelib", "matplotlib", "pillow"):
+        speed, error = found["images_per_second"][name]["median"], found["errors"][name]
+        assert all(math.isfinite(figure) and figure > 0 for figure in (speed, *error.values()))
+    assert set(found["times"]) == {"matplotlib", "pillow"}
+
+
+def test_a_small_run_of_the_sweep_benchmark_writes_its_figures(tmp_path):
+    program = [
+        sys.executable,
+        BENCHMARKS / "sweep.py",
+        "--rounds",
+        "1",
+        "--runs",
+        "1",
+        "--epochs",
+        "1",
+        "--images",
+        "100",
+    ]
+    done = subprocess.run([*program, "--json", tmp_path / "s.json"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert set(found["seconds"]) == {"in turn", "one worker", "a worker a core"} == set(found["lines"])
+    assert found["study_core_hours"] > 0 and "12,000 runs" in done.stdout
