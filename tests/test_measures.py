@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaelib import Experiment, dataset, disentanglement, geometry, metrics, train
+from vaelib import Experiment, dataset, disentanglement, disentanglement_sheet, geometry, measures, metrics, train
 from vaelib.measures import measure
 from vaelib.run import Run
 from vaelib.sheet_shape import edge_curl
@@ -32,17 +32,20 @@ def test_all_that_the_documentation_names_is_there(found: dict[str, float | None
     scores += ["factor_angle", "trustworthiness", "continuity"]
     chance = {f"{name}_chance" for name in scores}
     ours = {"spread_2", "spread_3", *(f"direction_{f}_{k}" for f in "ab" for k in (2, 3))}
-    for name in set(found) - chance - ours - set(scores):
+    searched = ("alignment", "mig", "sap", "tangent_alignment")
+    turned = {f"{name}_highest" for name in searched} | {f"{name}_turned" for name in searched}
+    for name in set(found) - chance - ours - turned - set(scores):
         assert name in documented, name
-    assert chance | ours | set(scores) <= set(found)
+    assert chance | ours | turned | set(scores) <= set(found)
     assert all(value is None or isinstance(value, float) for value in found.values())
 
 
 def test_the_numbers_are_those_of_the_functions(run: Run, found: dict[str, float | None]) -> None:
     data = dataset.build(run.experiment.data)
     mu, factors = run.embeddings[run.best_epoch].astype("float64"), data.parameters[data.train]
-    assert found["mig"] == disentanglement.mig(mu, factors).value
-    assert found["mig_chance"] == disentanglement.mig(mu, factors).chance
+    living = mu * disentanglement.active(mu)
+    assert found["mig"] == disentanglement.mig(living, factors).value
+    assert found["mig_chance"] == disentanglement.mig(living, factors).chance
     assert found["twonn"] == geometry.twonn(mu).estimate
     assert (found["curl_edge"], found["curl_middle"]) == edge_curl(mu, factors)
     images = data.images[data.validation]
@@ -58,6 +61,38 @@ def test_no_rotation_is_beyond_the_extremes(run: Run, found: dict[str, float | N
     assert (
         found["alignment_at_lowest"] is not None and found["alignment_at_lowest"] <= found["alignment_highest"] + 1e-9
     )
+
+
+def test_every_criterion_has_a_best_rotation_above_the_average_and_above_what_was_trained(
+    found: dict[str, float | None],
+) -> None:
+    for name in ("alignment", "mig", "sap", "tangent_alignment"):
+        trained, turned, highest = (found[each] for each in (name, f"{name}_turned", f"{name}_highest"))
+        assert trained is not None and turned is not None and highest is not None
+        assert max(trained, turned) <= highest + 1e-9, name
+
+
+def test_a_model_that_draws_badly_fills_no_hole(run: Run, found: dict[str, float | None]) -> None:
+    """The smoke training's images are worse than grey ones, in the hole as everywhere."""
+    assert found["hole_relative"] is not None and found["hole_relative"] > 0.5
+    assert found["hole_well"] == 0
+
+
+def test_a_unit_that_hardly_varies_counts_nowhere(run: Run) -> None:
+    """Its mean tells a factor exactly, at a thousandth of the noise's size."""
+    data = dataset.build(run.experiment.data)
+    factors = data.parameters[data.train]
+    mu = np.column_stack([factors[:, 0], 1e-4 * factors[:, 1], np.zeros(len(factors))])
+    assert measures._scores(run, mu, factors)["alignment"] < 0.55 < 0.99 < metrics.alignment(mu, factors)
+    assert measures._scores(run, mu, factors)["mean_correlation"] == 0
+
+
+def test_the_planes_turn_with_the_points(run: Run) -> None:
+    mu = run.embeddings[run.best_epoch].astype("float64")
+    found = measures._planes_over_rotations(mu)
+    assert found.value == pytest.approx(disentanglement_sheet.tangent_alignment(mu).value)
+    again = disentanglement_sheet.tangent_alignment(mu @ found.at_highest.T).value
+    assert again == pytest.approx(found.highest, abs=1e-6)
 
 
 def test_the_directions_are_the_best_linear_map(run: Run, found: dict[str, float | None]) -> None:

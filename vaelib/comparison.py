@@ -233,43 +233,56 @@ def settings_of(rows: Sequence[Row], method: Method) -> list[Setting]:
     return [Setting(method, each, tuple(group)) for each, group in zip(strengths, groups, strict=True)]
 
 
+def with_batch(rows: Sequence[Row], setting: Setting, batch_size: int) -> list[Row]:
+    """Return the runs of a setting's method and strength that were trained with batches of another size."""
+    return pick(rows, **{**setting.method.settings, setting.method.strength: setting.strength}, batch_size=batch_size)
+
+
+def tried_with_batches(rows: Sequence[Row]) -> tuple[list[Setting], list[int]]:
+    """Return the settings that were trained with every batch size that the rows have, and these sizes in order."""
+    sizes = sorted({row.get("batch_size", BASE["batch_size"]) for row in rows})
+    every = [setting for method in (STANDARD, *METHODS) for setting in settings_of(rows, method)]
+    return [each for each in every if all(with_batch(rows, each, size) for size in sizes)], sizes
+
+
 def at_equal_error(rows: Sequence[Row], allowed: float = 1.25) -> list[Setting]:
     """Return the standard loss and, of each method, the strongest setting that reconstructs about as well.
 
-    That is the largest strength whose mean relative error is at most `allowed` times that of the standard loss. A
-    method without any is left out. Raises ValueError for an `allowed` below 1 and without runs of the standard loss.
+    That is the largest strength whose median relative error over seeds is at most `allowed` times the standard loss's.
+    The median, since now and then a training goes astray and would speak for all others in a mean. A method without
+    any such setting is left out. Raises ValueError for an `allowed` below 1 and without runs of the standard loss.
     """
     if not allowed >= 1:
         raise ValueError(f"allowed = {allowed!r}: allowed are numbers from 1")
     limit = error_limit(rows, allowed)
     chosen = settings_of(rows, STANDARD)
     for method in METHODS:
-        fitting = [each for each in settings_of(rows, method) if estimate(each.rows, "relative_error").mean <= limit]
-        chosen += fitting[-1:]
+        chosen += [each for each in settings_of(rows, method) if median_error(each.rows) <= limit][-1:]
     return chosen
 
 
+def median_error(rows: Sequence[Row]) -> float:
+    """Return the median relative error of runs; infinity where none has one."""
+    found = values(rows, "relative_error")
+    return float(np.median(found)) if len(found) else math.inf
+
+
 def error_limit(rows: Sequence[Row], allowed: float = 1.25) -> float:
-    """Return `allowed` times the mean relative error of the standard loss. Raises ValueError without its runs."""
-    standard = estimate(pick(rows), "relative_error")
-    if standard.n == 0:
+    """Return `allowed` times the standard loss's median relative error. Raises ValueError without its runs."""
+    standard = pick(rows)
+    if not len(values(standard, "relative_error")):
         raise ValueError("no run of the standard loss: nothing to compare with")
-    return allowed * standard.mean
+    return allowed * median_error(standard)
 
 
-def equal_error_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the cells of the table at equal error, one row a setting, scores beside their chance."""
-    head = ["", "seeds", "relative error (%)", "mean |correlation|", "alignment", "turned at random", "shuffled"]
-    head += ["MIG", "its chance", "β-VAE score (chance 0.5)", "FactorVAE score (chance 0.5)"]
-    cells = []
-    for one in chosen:
-        line = [one.label, str(len(one.rows)), estimate(one.rows, "relative_error").text(".2f", 100)]
-        alignments = ("alignment", "alignment_turned", "alignment_chance")
-        line += [estimate(one.rows, name).text() for name in ("mean_correlation", *alignments)]
-        line += [estimate(one.rows, name).text(".3f") for name in ("mig", "mig_chance")]
-        line += [estimate(one.rows, name).text() for name in ("beta_vae", "factor_vae")]
-        cells.append([cell.replace("not run", "–") for cell in line])
-    return head, cells
+def astray(rows: Sequence[Row], limit: float) -> int:
+    """Return how many runs have more than twice the relative error `limit`."""
+    return int((values(rows, "relative_error") > 2 * limit).sum())
+
+
+def alive(setting: Setting) -> bool:
+    """Tell whether two latents or more are active in every run: one alone is a line, which has no orientation."""
+    return bool(setting.rows) and all(row.get("active_units", 2) >= 2 for row in setting.rows)
 
 
 def sided(groups: Sequence[Setting], others: Sequence[Row], name: str, word: str) -> str:

@@ -17,6 +17,7 @@ The public numpy implementation that the differences refer to is google-research
 disentanglement_lib/evaluation/metrics, commit 76f41e3. Nothing here loads Keras.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,15 +58,28 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, shuffles: int =
     that of the means. Differences from the latter: as `mutual_information` says, and no error for a single code.
     """
     latents, targets = paired(codes, factors)
-    _check_bins(bins, len(latents))
+    return beside_chance(
+        lambda latents, targets: information_gap(targets, bins=bins)(latents),
+        latents, targets, shuffles=shuffles, seed=seed,
+    )  # fmt: skip
 
-    def value(latents: Numbers, targets: Numbers) -> float:
-        binned = _binned(targets, bins)
-        known = _information(_binned(latents, bins), binned, bins)
-        entropy = np.diag(_information(binned, binned, bins))
+
+def information_gap(factors: ArrayLike, *, bins: int = 20) -> Callable[[Numbers], float]:
+    """Return the function that takes codes (n, d) to their `mig` with these factors (n, k), without its chance.
+
+    For those who need it of many codes and the same factors, which are binned once. Raises ValueError for fewer than 2
+    bins and for more than images.
+    """
+    targets = checked("factors", factors)
+    _check_bins(bins, len(targets))
+    binned = _binned(targets, bins)
+    entropy = np.diag(_information(binned, binned, bins))
+
+    def value(codes: Numbers) -> float:
+        known = _information(_binned(codes, bins), binned, bins)
         return float(np.mean(np.divide(_gap(known), entropy, out=np.zeros(len(entropy)), where=entropy > 0)))
 
-    return beside_chance(value, latents, targets, shuffles=shuffles, seed=seed)
+    return value
 
 
 def sap(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 10, seed: int = 0) -> Score:

@@ -57,22 +57,34 @@ def tangent_alignment(
     Raises ValueError unless 1 ≤ dimension < d (in as many dimensions as axes every plane is aligned), dimension ≤
     n_neighbors < n and draws ≥ 1.
     """
+    frames, plane = tangent_planes(codes, dimension=dimension, n_neighbors=n_neighbors)
+    d = frames.shape[1]
+    if draws < 1:
+        raise ValueError(f"draws = {draws!r}: allowed are whole numbers from 1")
+    values = np.where(plane, alignment_of_planes(frames), 0.0)
+    drawn = stats.ortho_group.rvs(d, size=draws, random_state=np.random.default_rng(seed)).reshape(draws, d, d)
+    return Score(float(values.mean()), float(alignment_of_planes(drawn[:, :, :dimension]).mean()))
+
+
+def tangent_planes(codes: ArrayLike, *, dimension: int = 2, n_neighbors: int = 20) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the tangent plane of each point as an orthonormal frame, (n, d, dimension), and where there is one, (n,).
+
+    A frame's columns are the first principal axes of the point's nearest neighbours and itself, in no order that
+    matters; where the neighbours do not span a plane, some of them mean nothing. Raises ValueError unless 1 ≤
+    dimension < d and dimension ≤ n_neighbors < n.
+    """
     points = checked("codes", codes)
     n, d = points.shape
     if not 1 <= dimension < d:
         raise ValueError(f"dimension = {dimension!r}: allowed are 1 to {d - 1}, less than the codes' dimensions")
     if not dimension <= n_neighbors < n:
         raise ValueError(f"n_neighbors = {n_neighbors!r}: allowed are {dimension} to {n - 1}")
-    if draws < 1:
-        raise ValueError(f"draws = {draws!r}: allowed are whole numbers from 1")
     finder = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="kd_tree", metric="minkowski", p=2, n_jobs=1)
     near = points[finder.fit(points).kneighbors(points, return_distance=False)]  # (n, n_neighbors + 1, d)
     near = near - near.mean(axis=1, keepdims=True)
     variances, axes = np.linalg.eigh(np.einsum("npi,npj->nij", near, near))  # ascending
     plane = variances[:, -dimension] > 1e-12 * max(float(variances[:, -1].max()), np.finfo(float).tiny)
-    values = np.where(plane, _alignment_of_planes(axes[:, :, -dimension:]), 0.0)
-    frames = stats.ortho_group.rvs(d, size=draws, random_state=np.random.default_rng(seed)).reshape(draws, d, d)
-    return Score(float(values.mean()), float(_alignment_of_planes(frames[:, :, :dimension]).mean()))
+    return axes[:, :, -dimension:], plane
 
 
 def trustworthiness(
@@ -106,8 +118,8 @@ def continuity(
     return Score(float(value), _rank_chance(len(near), n_neighbors))
 
 
-def _alignment_of_planes(frames: Numbers) -> Numbers:
-    """Return (n,) from orthonormal frames (n, d, m): 1 for planes of m axes, 0 where all d axes are equally far."""
+def alignment_of_planes(frames: Numbers) -> Numbers:
+    """Return (n,) from orthonormal frames (n, d, m), m < d: 1 for planes of m axes, 0 where all d axes are alike."""
     d, m = frames.shape[1:]
     lengths = np.sort((frames**2).sum(axis=2), axis=1)  # (n, d), of the projected axes, squared
     return np.clip((lengths[:, -m:].mean(axis=1) - m / d) / (1 - m / d), 0, 1)

@@ -1,5 +1,6 @@
 """The ledger of claims as a table and as a picture."""
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,14 @@ def table(findings: Sequence[Finding], *, caption: str = "") -> Any:
         told = f"{said} {measured[:1].upper()}{measured[1:].removesuffix('.')}."
         rows.append([name, told, f"{estimate} ({interval})" if interval else estimate, n, place, verdict])
     return figures.table(_HEAD, rows, caption=caption)
+
+
+def revisions(findings: Sequence[Finding]) -> Any:
+    """Return for display what rules were before they were changed and why, a line each; an empty text without any."""
+    from IPython.display import HTML
+
+    told = [f"<li>{html.escape(f'{f.rule.id}: {f.rule.revised}')}.</li>" for f in findings if f.rule.revised]
+    return HTML(f"<p>Rules that were changed after a first round:</p><ul>{''.join(told)}</ul>" if told else "")
 
 
 def row(finding: Finding) -> list[str]:
@@ -55,8 +64,7 @@ def margin(rule: Rule) -> str:
     """Return in words where the interval has to lie: "above 2.5", "below 0.1" or "0.8 to 1.25"."""
     low, high = rule.at
     # An end that the statistic cannot pass is none: it stands in the rule to close it.
-    closed_low = rule.of in ("relative_error",) and rule.kind == "mean" and low == 0
-    if closed_low or low <= -1 or (rule.kind in ("ratio", "turned") and low == 0):
+    if low <= -1 or (rule.kind == "ratio" and low == 0):
         return f"below {high:g}"
     if (high > 1 and rule.kind == "share") or high >= 10:
         return f"above {low:g}"

@@ -195,11 +195,11 @@ def heat_maps(rows: Sequence[Row], betas: Sequence[float], gammas: Sequence[floa
     return figure
 
 
-def batch_sizes(rows: Sequence[Row], batches: Sequence[int], gamma: float) -> Figure:
-    """Draw what the study's term and the covariance penalty of one weight do over the batch size.
+def batch_sizes(rows: Sequence[Row], kept: Sequence[Setting], batches: Sequence[int]) -> Figure:
+    """Draw what the standard loss and penalties, each at one weight, do over the batch size.
 
-    Dots are runs, lines the means over seeds; the dashed line is the standard loss at its own batch size. A batch
-    size without runs has no dots.
+    kept: the method and weight of each line. Dots are runs, lines the means over seeds; a batch size without runs has
+    none. The errors' axis is logarithmic.
     """
     quantities: tuple[tuple[str, Any], ...] = (
         ("relative error (%)", lambda row: _times(row.get("relative_error"), 100)),
@@ -207,27 +207,18 @@ def batch_sizes(rows: Sequence[Row], batches: Sequence[int], gamma: float) -> Fi
         ("alignment with $(a, b)$", comparison.column("alignment")),
         ("total variance of the latents", comparison.total_variance),
     )
-    figure, axes = plt.subplots(1, len(quantities), figsize=(2.7 * len(quantities), 3.1))
-    standard = comparison.pick(rows)
+    figure, axes = plt.subplots(1, len(quantities), figsize=(2.7 * len(quantities), 3.3))
     for axis, (title, quantity) in zip(axes, quantities, strict=True):
-        for method in METHODS[:2]:
-            color, marker, _ = LOOKS[method.name]
-            found = [
-                comparison.values(comparison.pick(rows, **method.settings, gamma=gamma, batch_size=size), quantity)
-                for size in batches
-            ]
-            _series(axis, found, color, marker, method.name)
-        level = comparison.estimate(standard, quantity).mean
-        axis.axhline(
-            level,
-            color=figures.BLACK,
-            linewidth=1.2,
-            linestyle="--",
-            label=f"standard, batch {comparison.BASE['batch_size']}",
-        )
+        for setting in kept:
+            color, marker, _ = LOOKS[setting.method.name]
+            found = [comparison.values(comparison.with_batch(rows, setting, size), quantity) for size in batches]
+            _series(axis, found, color, marker, setting.label)
         axis.set_xticks(range(len(batches)), [str(size) for size in batches])
         axis.set_title(title, fontsize=10)
         axis.set(xlabel="batch size", xlim=(-0.5, len(batches) - 0.5), ylim=(0, None))
+    axes[0].set_yscale("log")
+    axes[0].set_ylim(None, None)
+    axes[0].yaxis.set_major_formatter("{x:g}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 

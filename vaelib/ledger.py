@@ -64,15 +64,29 @@ def verdicts(rows: Sequence[Row], rules: Sequence[claims.Rule] | None = None) ->
     return [claims.judge(rule, numbers(rows, rule)) for rule in (claims.read() if rules is None else rules)]
 
 
-def side_by_side(
-    findings: Sequence[claims.Finding], rows: Sequence[Row], names: Sequence[str], **settings: Any
-) -> list[tuple[claims.Finding, claims.Finding]]:
-    """Return the findings of these claims, each with that of the same rule on other rows.
+def settings_of_rules(rules: Sequence[claims.Rule]) -> list[dict[str, Any]]:
+    """Return the settings of the runs that rules ask for, each once, in the order in which they are named."""
+    found: list[dict[str, Any]] = []
+    for rule in rules:
+        for group in (rule.runs, rule.against, rule.other):
+            # A full data set is what every run has unless a rule says otherwise.
+            wanted = None if group is None else {k: v for k, v in group.items() if v != BASE[k]}
+            if wanted is not None and wanted not in found:
+                found.append(wanted)
+    return found
 
-    settings: what those rows have instead of the sweep profile's values, their batch size, say.
+
+def side_by_side(
+    rows: Sequence[Row], others: Sequence[Row], rules: Sequence[claims.Rule], **settings: Any
+) -> list[tuple[claims.Finding, claims.Finding]]:
+    """Return the findings of the same rules on two sets of rows.
+
+    settings: what the other rows have instead of the sweep profile's values, their batch size, say.
     """
-    chosen = [finding for finding in findings if finding.rule.id in names]
-    return [(finding, claims.judge(finding.rule, numbers(rows, finding.rule, **settings))) for finding in chosen]
+    return [
+        (claims.judge(rule, numbers(rows, rule)), claims.judge(rule, numbers(others, rule, **settings)))
+        for rule in rules
+    ]
 
 
 def contradict(one: claims.Finding, other: claims.Finding) -> bool:
@@ -91,6 +105,8 @@ def numbers(rows: Sequence[Row], rule: claims.Rule, **settings: Any) -> list[flo
     groups = [pick(rows, **{**settings, **each}) for each in (rule.runs, rule.against, rule.other) if each is not None]
     by_seed = [{row["seed"]: row for row in group} for group in groups]
     shared = sorted(set.intersection(*map(set, by_seed)))
+    if rule.kind == "effects":
+        return _effects(rule, [tuple(group[seed] for group in by_seed) for seed in shared])
     found = [_STATISTICS[rule.kind](rule, *(group[seed] for group in by_seed)) for seed in shared]
     return [number for number in found if math.isfinite(number)]
 
@@ -98,31 +114,57 @@ def numbers(rows: Sequence[Row], rule: claims.Rule, **settings: Any) -> list[flo
 def unlike(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str], *, level: float = 0.99) -> list[str]:
     """Return what in fresh runs does not agree with the committed ones, a line each; an empty list when all does.
 
-    Per column and group of settings the mean over the fresh seeds has to lie in the prediction interval of the
-    committed ones, mean ± t·s·√(1/m + 1/n); the level holds for all comparisons together (Bonferroni). s is at
-    least a thousandth of the mean: where all seeds agree, rounding must not decide. Groups of fewer than 3 committed
-    runs say nothing.
+    The scatter s of a column over seeds is pooled over all groups of settings with two committed runs or more: of its
+    logarithm where the column is an error (its name ends in error or relative), since errors scatter in proportion.
+    Two things have to hold. In each group the fresh mean lies within t·s·√(1/m + 1/n) of the committed one. And over
+    all groups together the mean of fresh less committed lies within t·s·√(Σ(1/m + 1/n))/groups: a shift of everything
+    shows there long before any group does. The level holds for all comparisons together (Bonferroni). s is at least a
+    thousandth of the column's mean size: where all seeds agree, rounding must not decide.
     """
     groups: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
     for place, rows in enumerate((fresh, committed)):
         for row in rows:
-            key = tuple((name, row[name]) for name in BASE)
-            groups.setdefault(key, ([], []))[place].append(row)
-    pairs = [(dict(key), new, old) for key, (new, old) in groups.items() if new and len(old) > 2]
+            groups.setdefault(tuple((name, row[name]) for name in BASE), ([], []))[place].append(row)
     told = []
-    tail = (1 - level) / 2 / max(1, len(pairs) * len(columns))
-    for settings, new, old in pairs:
-        for name in columns:
-            mine, theirs = ([x for x in (value(row, name) for row in part) if math.isfinite(x)] for part in (new, old))
-            if not mine or len(theirs) < 3:
-                continue
-            mean, n = float(np.mean(theirs)), len(theirs)
-            spread = max(float(np.std(theirs, ddof=1)), 1e-3 * abs(mean))
-            reach = float(stats.t.ppf(1 - tail, n - 1)) * spread * math.sqrt(1 / len(mine) + 1 / n)
-            if abs(np.mean(mine) - mean) > reach:
-                shown = ", ".join(f"{k}={v}" for k, v in settings.items() if v != BASE[k])
-                told.append(f"{name} at {shown or 'the base'}: {np.mean(mine):.4g}, not in {mean:.4g} ± {reach:.4g}")
+    n_fresh = sum(bool(new) for new, _ in groups.values())
+    tail = (1 - level) / 2 / max(1, len(columns) * (n_fresh + 1))
+    for name in columns:
+        logs = name.endswith(("error", "relative"))
+        taken = {key: tuple(_numbers(rows, name, logs) for rows in pair) for key, pair in groups.items()}
+        samples = [old for _, old in taken.values() if len(old) > 1]
+        free = sum(len(old) - 1 for old in samples)
+        both = {key: (new, old) for key, (new, old) in taken.items() if len(new) and len(old)}
+        if not free or not both:
+            continue
+        pooled = math.sqrt(sum(float(((old - old.mean()) ** 2).sum()) for old in samples) / free)
+        size = 1.0 if logs else float(np.abs(np.concatenate(samples)).mean())
+        scatter, t = max(pooled, 1e-3 * size), float(stats.t.ppf(1 - tail, free))
+        shifts, shares = [], []
+        for key, (new, old) in both.items():
+            shift, share = float(new.mean() - old.mean()), 1 / len(new) + 1 / len(old)
+            shifts.append(shift)
+            shares.append(share)
+            if abs(shift) > t * scatter * math.sqrt(share):
+                shown = ", ".join(f"{k}={v}" for k, v in key if v != BASE[k]) or "the base"
+                told.append(f"{name} at {shown}: {_told(shift, t * scatter * math.sqrt(share), logs)}")
+        mean, reach = sum(shifts) / len(shifts), t * scatter * math.sqrt(sum(shares)) / len(shares)
+        if abs(mean) > reach:
+            told.append(f"{name} over all {len(shifts)} groups: {_told(mean, reach, logs)}")
     return told
+
+
+def _numbers(rows: Sequence[Row], name: str, logs: bool) -> Any:
+    """Return the finite numbers of a column, or their logarithms, as an array."""
+    found = np.array([value(row, name) for row in rows], dtype=np.float64)
+    if logs:
+        found = np.log(np.where(found > 0, found, np.nan))
+    return found[np.isfinite(found)]
+
+
+def _told(shift: float, reach: float, logs: bool) -> str:
+    if logs:
+        return f"{math.exp(shift):.3g} times the committed, not within a factor of {math.exp(reach):.3g}"
+    return f"{shift:+.3g} from the committed, not within {reach:.3g}"
 
 
 def _mean(rule: claims.Rule, row: Row) -> float:
@@ -144,8 +186,15 @@ def _share(rule: claims.Rule, row: Row) -> float:
     return float(low <= number <= high) if math.isfinite(number) else math.nan
 
 
-def _effects(rule: claims.Rule, row: Row, base: Row, other: Row) -> float:
-    return abs(_ratio(rule, row, base)) - abs(_ratio(rule, other, base))
+def _effects(rule: claims.Rule, seeds: Sequence[tuple[Row, ...]]) -> list[float]:
+    """Return for each seed its part of |mean log ratio of one| - |mean log ratio of the other|.
+
+    The sizes are of the means over seeds: the mean of single seeds' sizes would be above 0 by their scatter alone.
+    """
+    logs = np.array([(_ratio(rule, row, base), _ratio(rule, other, base)) for row, base, other in seeds])
+    logs = logs.reshape(-1, 2)[np.isfinite(logs.reshape(-1, 2)).all(axis=1)]
+    signs = np.where(logs.mean(axis=0) < 0, -1.0, 1.0) if len(logs) else np.ones(2)
+    return [float(number) for number in (logs * signs) @ [1.0, -1.0]]
 
 
 _STATISTICS: dict[str, Callable[..., float]] = {
@@ -154,7 +203,6 @@ _STATISTICS: dict[str, Callable[..., float]] = {
     "ratio": _ratio,
     "share": _share,
     "turned": lambda rule, row, base: turned_apart(row, base),
-    "effects": _effects,
 }
 
 

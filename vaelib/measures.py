@@ -10,6 +10,7 @@ from vaelib.run import Run
 from vaelib.sheet_shape import edge_curl, normal_distance
 
 _IN_HOLE = 200  # new images in the hole's disc
+_WELL = 0.1  # of an image's own variance: beyond it the lines of a reconstruction begin to look wrong
 _VOTES = 100  # of each voting score; they take most of the time
 _ROTATIONS = 200  # random ones, where a search goes on from the best
 Found = dict[str, float]
@@ -23,15 +24,18 @@ def measure(finished: Run) -> dict[str, float | None]:
     - error, relative_error: mean squared error of the validation images, plain and over each image's own variance;
       rank_a, rank_b: Spearman's correlation of the relative error with the factors, raw_rank_a, raw_rank_b: of the
       plain one; hole_error, hole_relative: of new images in the hole's disc, whatever the run was trained on;
-      hole_well: the share of those whose relative error is below the validation images' 90th percentile.
+      hole_well: the share of those whose relative error is below a tenth.
     - each score of `vaelib.disentanglement.scores`, the voting scores beta_vae and factor_vae, tangent_alignment,
       factor_angle, trustworthiness and continuity, with its chance level as name_chance; largest_correlation,
-      active_units, r2_a, r2_b.
+      active_units, r2_a, r2_b. Units that are not active count as if they never varied, but for the linear R² (r2_a,
+      r2_b) and for what asks about the sheet as a whole: its planes, its neighbours, its factors' angle.
     - twonn, normal_distance (`vaelib.sheet_shape`), curl_edge and curl_middle (`edge_curl`), turning_a and turning_b,
       the total turning in degrees of curves of constant a and b, and straight_a, straight_b of the straight control.
     - term, term_lowest, term_highest, term_rank: the entanglement as trained, over all rotations, and the share of
-      random rotations below it; alignment_highest: the best alignment that any rotation has; alignment_turned: its
-      mean over random ones; alignment_at_lowest: the alignment where the entanglement is lowest.
+      random rotations below it; alignment_at_lowest: the alignment where the entanglement is lowest. For each of
+      alignment, mig, sap and tangent_alignment: name_highest, the most that any rotation found has, and name_turned,
+      the mean over random ones. mean_correlation_turned likewise; its lowest is 0, on the principal axes.
+      disentanglement_at_aligned: DCI's score where the alignment is highest, since forests are too slow to search by.
     - spread_k: each latent's standard deviation; direction_a_k, direction_b_k: how the k-th latent moves with each
       factor, by least squares.
     """
@@ -65,13 +69,13 @@ def _errors(finished: Run, data: dataset.DataSet) -> Found:
         **dict(zip(("rank_a", "rank_b", "raw_rank_a", "raw_rank_b"), [*ranks(relative), *ranks(plain)], strict=True)),
         "hole_error": metrics.squared_error(hidden, redrawn).mean(),
         "hole_relative": inside.mean(),
-        "hole_well": np.mean(inside < np.percentile(relative, 90)),
+        "hole_well": np.mean(inside < _WELL),
     }
 
 
 def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
     d = mu.shape[1]
-    scores: dict[str, Score] = disentanglement.scores(mu, factors)
+    scores: dict[str, Score] = disentanglement.scores(_living(mu), factors)
     scores["beta_vae"] = disentanglement_voting.beta_vae_score(finished.encode, finished.experiment, votes=_VOTES)
     scores["factor_vae"] = disentanglement_voting.factor_vae_score(finished.encode, finished.experiment, votes=_VOTES)
     scores["factor_angle"] = disentanglement_sheet.factor_angle(mu, factors)
@@ -83,7 +87,7 @@ def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]
     return {
         **{name: score.value for name, score in scores.items()},
         **{f"{name}_chance": score.chance for name, score in scores.items()},
-        "largest_correlation": metrics.largest_correlation(mu) if d > 1 else np.nan,
+        "largest_correlation": metrics.largest_correlation(_living(mu)) if d > 1 else np.nan,
         "active_units": disentanglement.active_units(mu),
         "r2_a": r2[0],
         "r2_b": r2[1],
@@ -118,14 +122,47 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
     if d < 2:
         return found
     term = geometry.over_rotations(lambda points: float(losses.entanglement(points)), mu, samples=_ROTATIONS)
-    best = geometry.over_rotations(lambda points: metrics.alignment(points, factors), mu, samples=_ROTATIONS)
+    gap = disentanglement.information_gap(factors)
+    searched: dict[str, geometry.Rotations] = {
+        name: geometry.over_rotations(lambda points, score=score: score(_living(points)), mu, samples=_ROTATIONS)
+        for name, score in {
+            "alignment": lambda points: metrics.alignment(points, factors),
+            "mig": gap,
+            "sap": lambda points: disentanglement.sap(points, factors, shuffles=0).value,
+            "mean_correlation": lambda points: disentanglement.mean_correlation(points).value,
+        }.items()
+    }
+    if d > 2:
+        searched["tangent_alignment"] = _planes_over_rotations(mu)
+    found |= {f"{name}_turned": float(each.samples.mean()) for name, each in searched.items()}
+    found |= {f"{name}_highest": each.highest for name, each in searched.items() if name != "mean_correlation"}
+    aligned = _living(mu @ searched["alignment"].at_highest.T)
     return {
         "term": term.value,
         "term_lowest": term.lowest,
         "term_highest": term.highest,
         "term_rank": term.rank,
-        "alignment_highest": best.highest,
-        "alignment_turned": best.samples.mean(),
-        "alignment_at_lowest": metrics.alignment(mu @ term.at_lowest.T, factors),
+        "alignment_at_lowest": metrics.alignment(_living(mu @ term.at_lowest.T), factors),
+        "disentanglement_at_aligned": disentanglement.dci(aligned, factors, shuffles=0).disentanglement.value,
         **found,
     }
+
+
+def _planes_over_rotations(mu: NDArray[np.float64]) -> geometry.Rotations:
+    """Return the tangent alignment over rotations: the planes turn with the points, so they are found only once."""
+    frames, plane = disentanglement_sheet.tangent_planes(mu)
+    n, d, dimension = frames.shape
+
+    def score(rows: NDArray[np.float64]) -> float:
+        turned = rows.reshape(n, dimension, d).transpose(0, 2, 1)
+        return float(np.where(plane, disentanglement_sheet.alignment_of_planes(turned), 0.0).mean())
+
+    return geometry.over_rotations(score, frames.transpose(0, 2, 1).reshape(-1, d), samples=_ROTATIONS)
+
+
+def _living(mu: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the codes with each unit that is not active at 0, where no score counts it.
+
+    Such a unit's mean may still tell the factors, and a score that does not ask for scale would count it in full.
+    """
+    return np.where(disentanglement.active(mu), mu, 0.0)

@@ -1,0 +1,97 @@
+"""Runs of a sweep compared, as tables: heads and cells of text for `vaelib.figures.table`."""
+
+from collections.abc import Sequence
+
+from vaelib.comparison import Setting, astray, estimate, less, median_error
+
+
+def equal_error_rows(chosen: Sequence[Setting], limit: float) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the cells of the table at equal error, one row a setting.
+
+    limit: the largest median error that counts as equal; runs with more than twice of it are counted as astray.
+    """
+    head = ["", "seeds (astray)", "median relative error (%)", "active units", "mean |correlation|"]
+    head += ["alignment", "turned at random", "MIG", "turned at random"]
+    cells = []
+    for one in chosen:
+        line = [one.label, f"{len(one.rows)} ({astray(one.rows, limit)})", f"{100 * median_error(one.rows):.2f}"]
+        line += [estimate(one.rows, "active_units").text(".1f")]
+        line += [estimate(one.rows, name).text() for name in ("mean_correlation", "alignment", "alignment_turned")]
+        line += [estimate(one.rows, name).text(".3f") for name in ("mig", "mig_turned")]
+        cells.append([cell.replace("not run", "–") for cell in line])
+    return head, cells
+
+
+SCORES = {
+    "mean_correlation": "mean |correlation|",
+    "total_correlation": "Gaussian total correlation (nats)",
+    "alignment": "alignment with $(a, b)$",
+    "mig": "MIG",
+    "sap": "SAP",
+    "modularity": "modularity",
+    "disentanglement": "DCI disentanglement",
+    "completeness": "DCI completeness",
+    "informativeness": "DCI informativeness",
+    "linear_r2": "linear $R^2$ of the factors",
+    "beta_vae": "β-VAE score",
+    "factor_vae": "FactorVAE score",
+    "factor_angle": "angle between the factors' directions (°)",
+    "tangent_alignment": "tangent alignment",
+    "trustworthiness": "trustworthiness",
+    "continuity": "continuity",
+}
+"""Every score that the table of a sweep has beside its chance level, with its name in words."""
+
+
+def score_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the cells of the table of all `SCORES`, one row a score and two columns a setting.
+
+    The second is the score's chance level: what codes get that know nothing of the factors (for tangent alignment:
+    planes in random directions).
+    """
+    head = ["", *(part for one in chosen for part in (one.label, "chance"))]
+    cells = []
+    for name, label in SCORES.items():
+        form = ".1f" if name == "factor_angle" else ".2f"
+        line = [label]
+        for one in chosen:
+            chance = estimate(one.rows, f"{name}_chance")
+            line += [
+                estimate(one.rows, name).text(form),
+                "–" if chance.n == 0 else format(chance.mean, form),
+            ]
+        cells.append([cell.replace("not run", "–") for cell in line])
+    return head, cells
+
+
+CRITERIA = {
+    "alignment": "alignment with $(a, b)$",
+    "mig": "MIG",
+    "sap": "SAP",
+    "tangent_alignment": "tangent alignment",
+}
+"""What was searched over all rotations of each embedding, with its name in words."""
+
+
+def turning_rows(setting: Setting) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the cells of what turning a setting's embeddings could gain in each criterion."""
+    head = ["", "turned at random", "as trained", "best over all rotations", "to be gained"]
+    rows = setting.rows
+    cells = []
+    for name, label in CRITERIA.items():
+        line = [
+            estimate(rows, f"{name}_turned"),
+            estimate(rows, name),
+            estimate(rows, f"{name}_highest"),
+        ]
+        cells.append([label, *(one.text() for one in line), less(rows, f"{name}_highest", name).text()])
+    names = ("disentanglement", "disentanglement_at_aligned")
+    gained = less(rows, names[1], names[0]).text()
+    cells.append(["DCI disentanglement", "–", *(estimate(rows, each).text() for each in names), gained])
+    lowest = ["0", f"{estimate(rows, 'mean_correlation').text()}, all of it"]
+    line = [
+        estimate(rows, "mean_correlation_turned").text(),
+        estimate(rows, "mean_correlation").text(),
+    ]
+    cells.append(["mean |correlation| (low is the aim)", *line, *lowest])
+    return head, cells
