@@ -292,24 +292,25 @@ def test_total_correlation_without_any_overlap_counts_images_and_alone_is_nothin
         losses.total_correlation(z[:, :1], mu[:, :1], 0.0, 8)
 
 
-# The estimate's mean less the exact value, in nats, measured with 8,192 images in all; the exact values are below.
+# The estimate's mean less the exact value, in nats, measured with 65,536 images in all; the exact values are below.
 BIAS = {
-    0.1: {8: 3.81, 32: -0.13, 128: -0.51, 512: -0.17},
-    0.3: {8: -0.77, 32: -0.60, 128: -0.23, 512: -0.07},
+    0.1: {8: 3.64, 32: -0.38, 128: -0.77, 512: -0.40},
+    0.3: {8: -0.72, 32: -0.66, 128: -0.24, 512: -0.06},
 }
 
 
-@pytest.mark.parametrize(("sigma", "exact"), [(0.1, 0.1886), (0.3, 0.1598)])
+@pytest.mark.parametrize(("sigma", "exact"), [(0.1, 0.450), (0.3, 0.178)])
 def test_the_bias_of_total_correlation_over_batch_size(sigma, exact):
-    """A Gaussian aggregate posterior N(0, C + σ²), as of 4,499 images: -½ log det of its correlation is exact.
+    """Against the total correlation of the mixture that the estimate is meant for, over all 4,499 posteriors.
 
     It promises the bias in BIAS to within five standard errors of a fresh draw. So from 32 images on the estimate is
-    too low, up to 128 by more than the value itself; with σ = 0.1 and 8 images it is twenty times too high.
+    too low; up to 128, but for 32 with σ = 0.1, by more than the value itself, which is to say below 0. With σ = 0.1
+    and 8 images it is nine times the value.
     """
-    assert estimator_bias.exact_total_correlation(sigma) == pytest.approx(exact, abs=1e-4)
+    assert estimator_bias.exact_total_correlation(sigma)[0] == pytest.approx(exact, abs=0.01)  # four standard errors
     for n, bias in BIAS[sigma].items():
         found = estimator_bias.bias(sigma, n, seed=100 + n)
-        assert found.mean - exact == pytest.approx(bias, abs=5 * found.error), n
+        assert found.mean - found.exact == pytest.approx(bias, abs=5 * math.hypot(found.error, found.exact_error)), n
 
 
 def test_the_capacity_gap_is_the_distance_of_the_divergence_in_nats():

@@ -1,11 +1,13 @@
 """Sweeps: what a file means, every run once, failures and lost workers, one table."""
 
+import contextlib
 import csv
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +16,10 @@ import pyarrow.parquet
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from vaelib import Experiment, sweep, sweep_notebooks, train
+from vaelib import Experiment, backend, provenance, sweep, sweep_notebooks, train
 from vaelib.experiment import SettingError
 from vaelib.measures import measure
+from vaelib.parallel import ONE_THREAD
 from vaelib.run import Run, finished_epochs
 from vaelib.sweep import Sweep
 from vaelib.vendor import BuildError
@@ -65,6 +68,7 @@ def test_equal_runs_are_made_once() -> None:
         ("grid: 3", "grid = 3"),
         ("settings: {seed: 1}\ngrid: {seed: [1]}", "seed is in `settings` and in `grid`"),
         ("grid: {seed: []}", r"seed = \[\]: a grid needs a value or more"),
+        ("grid: []", r"grid = \[\]: allowed is a block"),
         ("profile: papre", "profile = 'papre'"),
         ("grid: {gama: [1]}", "unknown setting 'gama'.*Did you mean 'gamma'"),
         ("grid: {gamma: [0, -1]}", "gamma = -1: allowed is greater than or equal to 0"),
@@ -144,16 +148,62 @@ def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: P
         sweep.read_table(tmp_path / "absent.csv")
 
 
-def test_finished_runs_are_not_touched_again_on_a_cluster_by_its_address_either(
-    grid: list[Experiment], root: Path, outcome: sweep.Outcome
-) -> None:
+def test_a_column_of_numbers_and_words_is_text() -> None:
+    made = sweep.table([{"x": 1, "y": 1}, {"x": "one", "y": 0.5}, {"y": None}])
+    assert made.to_pydict() == {"x": ["1", "one", None], "y": [1.0, 0.5, None]}
+
+
+@contextlib.contextmanager
+def cluster(threads: int) -> Iterator[str]:
     from distributed import LocalCluster
 
+    with LocalCluster(n_workers=1, threads_per_worker=threads, dashboard_address=None, memory_limit=0) as made:
+        yield made.scheduler_address
+
+
+def test_a_cluster_by_its_address_trains_what_is_left_and_touches_no_finished_run(
+    grid: list[Experiment], root: Path, outcome: sweep.Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_default_workers", None)  # workers on this machine would ask it
+    new = grid[0].replace(seed=9)
     times = {path: path.stat().st_mtime_ns for path in root.rglob("*.json")}
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
-        again = sweep.train_grid(grid, root, scheduler=cluster.scheduler_address, progress=False)
-    assert again.finished == outcome.finished
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*.json")} == times
+    with cluster(threads=1) as address:
+        again = sweep.train_grid([*grid, new], root, scheduler=address, progress=False)
+    assert again.failed == {} and again.finished.pop(new.name)["seed"] == 9
+    assert Run(root / new.name).complete and again.finished == outcome.finished
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_a_clusters_worker_trains_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def held() -> dict[str, str | None]:
+        sweep.hold_to_one_thread()
+        return {name: os.environ.get(name) for name in ONE_THREAD}
+
+    for name in ONE_THREAD:
+        monkeypatch.delenv(name, raising=False)
+    with cluster(threads=1) as address:
+        found = sweep.on_dask({"x": (held,)}, scheduler=address, progress=False)
+    assert found.finished == {"x": ONE_THREAD}
+    assert held() == dict.fromkeys(ONE_THREAD), "this process is no worker"
+
+
+def test_a_clusters_worker_of_several_threads_is_refused(tmp_path: Path) -> None:
+    experiment = Experiment.from_profile("smoke", **TINY)
+    with cluster(threads=2) as address:
+        found = sweep.train_grid([experiment], tmp_path, scheduler=address, progress=False)
+    assert found.finished == {} and not (tmp_path / experiment.name).exists()
+    assert "has 2 threads: allowed is one" in found.failed[experiment.name]
+
+
+def test_without_a_number_there_are_as_many_workers_as_the_backend_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def workers() -> int:
+        from distributed import get_client
+
+        return len(get_client().nthreads())
+
+    assert sweep._default_workers() == backend.default_workers(provenance.hardware()["cores"])
+    monkeypatch.setattr(sweep, "_default_workers", lambda: 3)
+    assert sweep.on_dask({"x": (workers,)}, progress=False).finished == {"x": 3}
 
 
 def test_no_cluster_at_an_address_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -196,24 +246,28 @@ def test_a_killed_workers_run_goes_on_elsewhere(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
 
     def told(text: str, root: str) -> object:
+        from distributed import get_worker
+
         with pids.open("a") as stream:
-            stream.write(f"{os.getpid()}\n")
+            stream.write(f"{os.getpid()} {get_worker().name}\n")
         from vaelib import sweep
 
         return sweep._one(text, root)
 
     with ThreadPoolExecutor(1) as pool:
         task = {experiment.name: (told, experiment.to_json(), str(tmp_path))}
-        waiting = pool.submit(sweep.on_dask, task, workers=1, progress=False)
+        waiting = pool.submit(sweep.on_dask, task, workers=2, progress=False)
         path = tmp_path / experiment.name
         while finished_epochs(path) < 2:
             assert not waiting.done(), waiting.result()
             time.sleep(0.02)
-        os.kill(int(pids.read_text()), signal.SIGKILL)
+        os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
         at = finished_epochs(path)
         outcome = waiting.result()
     assert at < 16, "it had finished before it was killed"
-    assert outcome.failed == {} and len(set(pids.read_text().split())) == 2
+    first, second = (line.split() for line in pids.read_text().splitlines())
+    # A worker that its nanny starts again has its old name.
+    assert outcome.failed == {} and first[0] != second[0] and first[1] != second[1]
     made, alone = Run(path), train(experiment, tmp_path / "alone", progress=False)
     assert made.complete
     # One thread there and all cores here add up in another order.
@@ -267,7 +321,8 @@ def _group_lives(group: int) -> bool:
 
 
 NOTEBOOK = [
-    "from typing import Optional\nx: float = 1.0  # a number\nword: Optional[str] = None\nprofile: str = 'book'",
+    "from typing import Optional\nx: float = 1.0  # a number\nword: Optional[str] = None\nseveral: list[float] = []\n"
+    "profile: str = 'book'",
     "from vaelib import notebook\nnotebook.parameters(globals())\nassert x < 9, 'too large'",
     "notebook.glue('the_', square=x * x, name=repr(word), hidden=[1])",
 ]
@@ -282,13 +337,15 @@ def rerun(tmp_path: Path) -> Path:
     return tmp_path / "n.ipynb"
 
 
-def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(rerun: Path, tmp_path: Path) -> None:
+def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(
+    rerun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, "3e0", 10]})
     outcome = sweep_notebooks.execute_grid(wanted, rerun, tmp_path / "out", workers=2, progress=False)
     rows = sorted(outcome.finished.values(), key=lambda row: row["the_square"])
     assert [(row["x"], row["word"], row["the_square"], row["the_name"]) for row in rows] == [
         (2, "y", 4.0, "'y'"),
-        ("3e0", "y", 9.0, "'y'"),
+        (3.0, "y", 9.0, "'y'"),
     ]
     assert all("the_hidden" not in row for row in rows)
     (reason,) = outcome.failed.values()
@@ -296,10 +353,23 @@ def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(rerun:
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("n-????????????.ipynb")}
     assert {path.name for path in times} == set(outcome.finished)
     less = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, 3]})
-    again = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", workers=1, progress=False)
-    assert set(again.finished) == {path.name for path in times} and all(
-        path.stat().st_mtime_ns == times[path] for path in times
-    )
+    monkeypatch.setattr(sweep, "on_dask", None)  # calling it would fail
+    again = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", progress=False)
+    assert again == sweep.Outcome(outcome.finished), "the seconds are still those of the execution"
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_the_command_lays_a_grid_over_a_notebook(rerun: Path, tmp_path: Path) -> None:
+    text = "profile: smoke\ngrid: {x: [0, 1e-2], several: [[1, 2.5]]}\n"  # YAML reads 1e-2 as text
+    done = vaelib("sweep", write(tmp_path / "g.yml", text), "--notebook", rerun, "--root", tmp_path, "--workers", 1)
+    assert done.returncode == 0 and "2 finished, 0 failed" in done.stdout, done.stderr
+    rows = sweep.read_table(tmp_path / "g.parquet")
+    assert [(row["x"], row["several"], row["the_square"]) for row in rows] == [
+        (0.0, "1.0 2.5", 0.0),
+        (0.01, "1.0 2.5", 0.01**2),
+    ]
+    assert all(row["seconds"] > 0 for row in rows)
+    assert sweep.read_table(tmp_path / "g.csv") == rows
 
 
 def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path: Path) -> None:
@@ -307,6 +377,6 @@ def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path
         with pytest.raises(kind, match=told):
             sweep_notebooks.execute_grid(Sweep(profile="smoke", grid=grid), path, tmp_path / "out")
 
-    check(r"n\.ipynb has no parameter 'y'; it has: x, word, profile", SettingError, y=[1])
+    check(r"n\.ipynb has no parameter 'y'; it has: x, word, several, profile", SettingError, y=[1])
     check("x = 'two'", SettingError, x=["two"])
     check("none.ipynb is no notebook", BuildError, path=tmp_path / "none.ipynb")

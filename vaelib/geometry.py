@@ -38,15 +38,19 @@ def twonn(points: ArrayLike, *, discard: float = 0.1, level: float = 0.95) -> Di
     the second and the first neighbour, is exponentially distributed with the dimension as rate, whatever the
     density. `discard`: the share of the largest ratios that count only as "larger than the rest", since they
     come from sparse places. The estimate is the maximum likelihood one for such a sample (type II censoring),
-    r/T with r the ratios used and T the total of the logs; 2·dimension·T follows χ² with 2r degrees of freedom,
-    which gives the interval. It takes the ratios as independent, which neighbours' are not quite, and it knows
-    nothing of curvature or edges: judge the bias on a control of known dimension.
+    r/T with r the ratios used and T the total of the logs.
+
+    The interval is that of a normal distribution for the logarithm of the estimate. Points that lie near each other
+    share neighbours, so their ratios are not independent, and the spread allows for that (a sandwich estimate): the
+    product of two points' terms of the score counts wherever the points, each taken with its two neighbours, have one
+    in common. Of curvature and edges it knows nothing: judge the bias on a control of known dimension.
 
     Duplicates are dropped first, so that no first distance is zero. Raises ValueError when fewer than 10
     distinct points remain, or for a share or a level outside [0, 1).
 
     Source: Facco, d'Errico, Rodriguez & Laio 2017, who fit a line to the same sample; the censored likelihood
-    is the textbook one for exponential lifetimes.
+    is the textbook one for exponential lifetimes, for which an interval by χ² with 2r degrees of freedom would follow
+    if the ratios were independent.
     """
     if not (0 <= discard < 1 and 0 < level < 1):
         raise ValueError(f"discard = {discard!r}, level = {level!r}: allowed are [0, 1) and (0, 1)")
@@ -54,7 +58,8 @@ def twonn(points: ArrayLike, *, discard: float = 0.1, level: float = 0.95) -> Di
     n = len(distinct)
     if n < 10:
         raise ValueError(f"{n} distinct points: the estimate needs 10 or more")
-    distances, triplets = NearestNeighbors(n_neighbors=3, algorithm="kd_tree").fit(distinct).kneighbors(distinct)
+    finder = NearestNeighbors(n_neighbors=3, algorithm="kd_tree", metric="minkowski", p=2).fit(distinct)
+    distances, triplets = finder.kneighbors(distinct)
     logs = np.log(distances[:, 2] / distances[:, 1])
     used = max(1, round(n * (1 - discard)))
     limit = np.partition(logs, used - 1)[used - 1]
@@ -229,7 +234,8 @@ def flat_control(n: int, d: int = 3, *, sides: Sequence[float] = (1.0, 1.0), see
 
 def distance_to_nearest(points: ArrayLike, others: ArrayLike) -> Numbers:
     """Return (n,): the distance from each of `points` (n, d) to the nearest of `others` (m, d)."""
-    return NearestNeighbors(n_neighbors=1).fit(_points(others)).kneighbors(_points(points))[0][:, 0]
+    finder = NearestNeighbors(n_neighbors=1, metric="minkowski", p=2).fit(_points(others))
+    return finder.kneighbors(_points(points))[0][:, 0]
 
 
 def _descend(score: Callable[[Numbers], float], points: Numbers, start: Numbers, sign: int) -> tuple[float, Numbers]:

@@ -63,7 +63,8 @@ def entanglement(mu: Array, sample_weight: Array | None = None) -> Array:
     """Return 2/(d(d-1)) Σ_{i<j} |μ_i μ_j|, averaged over the batch.
 
     mu: (n, d) with d ≥ 2; ValueError otherwise. Uses Σ_{i<j} |μ_i μ_j| = (‖μ‖₁² - ‖μ‖₂²)/2: O(d), no double loop.
-    Source: the study, part 3.
+    Where the cross-entropy is summed over P pixels, the weight γ becomes γP for this mean over pairs, and 2γP/(d(d-1))
+    for the sum over them. Source: the study, part 3.
     """
     ops = _ops(mu)
     d = _pairs(mu)
@@ -76,7 +77,8 @@ def covariance(mu: Array, sample_weight: Array | None = None) -> Array:
     """Return the mean over i < j of |C_ij|, C the batch's covariance, centred, with 1/N.
 
     mu: (n, d) with d ≥ 2; ValueError otherwise. With weights, C = Σ w (μ - μ̄)(μ - μ̄)ᵀ / Σ w and μ̄ the weighted
-    mean. It shrinks with the scale of μ, and its expectation on independent latents falls with n.
+    mean. It shrinks with the scale of μ, and its expectation on independent latents falls with n. Its weight in the
+    literature's units is that of `entanglement`: γP for the mean over pairs, 2γP/(d(d-1)) for the sum over i < j.
     """
     ops = _ops(mu)
     d = _pairs(mu)
@@ -89,8 +91,9 @@ def covariance_squared(mu: Array, sample_weight: Array | None = None) -> Array:
     """Return the mean over i < j of C_ij², C as in `covariance`.
 
     mu: (n, d) with d ≥ 2; ValueError otherwise. Times d(d-1) it is the first term of `dip_vae_i`, and times
-    d(d-1)/2 that of Cogswell et al. 2016 (DeCov), who penalise ½(‖C‖² - ‖diag C‖²) of a layer's activations. On
-    independent latents of variance v its expectation is about v²/n.
+    d(d-1)/2 that of Cogswell et al. 2016 (DeCov), who penalise ½(‖C‖² - ‖diag C‖²) of a layer's activations. So the
+    weight γ is λ_od d(d-1)/P in DIP-VAE's units, and w d(d-1)/(2P) for a DeCov term of weight w beside a
+    cross-entropy that is summed over P pixels. On independent latents of variance v its expectation is about v²/n.
     """
     d = _pairs(mu)
     return dip_vae_i(mu, sample_weight, diagonal=0.0) * (1 / (d * (d - 1)))
@@ -131,10 +134,10 @@ def total_correlation(
     N, the number of images that q(z) = 1/N Σ_x q(z|x) is meant over. It is the batch's mean of log q̂(z) - Σ_j log
     q̂(z_j), each q̂ the mixture of the batch's posteriors, an image's own with weight 1/N and each other's with
     (N-1)/(N(n-1)). So q̂ has the right expectation and the logarithm's has not: the estimate is biased unless n = N.
-    Where σ is small against the spacing of the batch the bias is far above the value itself, upward as long as the
-    posteriors meet in no latent (with none meeting at all it is (d-1) log N whatever z is), downward where they
-    meet in single latents and not yet in all. tests/test_losses.py holds it by batch size. Raises ValueError for d
-    < 2, N < 2 or n > N.
+    Where σ is small against the spacing of the batch the bias is as large as the value or many times larger, upward as
+    long as the posteriors meet in no latent (with none meeting at all the estimate is (d-1) log N whatever z is),
+    downward where they meet in single latents and not yet in all. `vaelib.estimator_bias` computes it, and
+    tests/test_losses.py holds it by batch size. Raises ValueError for d < 2, N < 2 or n > N.
 
     Source: Chen et al. 2018, β-TCVAE, appendix C. Its weights single out one of the others, at random; these are
     the mean over that choice. Equation 4 with α = γ = 1 is β = 1 in `summed_beta` and a γ of (β_TC - 1)/P here.
@@ -166,9 +169,10 @@ def capacity_gap(mu: Array, log_variance: Array, capacity: Array, sample_weight:
 
     capacity: C in nats, usually from `annealed_capacity`. With constant σ the KL divergence cannot fall below
     d/2 (σ² - 1 - log σ²), 5.4 nats for σ = 0.1 and d = 3: a smaller C pulls μ to 0 with the full weight. It
-    replaces the KL term, so beta = 0 goes with it. The weight γ is the paper's over P. While C grows, the losses of
-    two epochs are not of the same thing, and the epoch with the lowest validation loss need not be the best. Source:
-    Burgess et al. 2018, equation 8.
+    replaces the KL term, so set beta to 0 with it: the profiles have 1e-3, and above 0 the KL divergence is asked to be
+    C and to be small at once. The weight γ is the paper's over P. While C grows, the losses of two epochs are not of
+    the same thing, and the epoch with the lowest validation loss need not be the best. Source: Burgess et al. 2018,
+    equation 8.
     """
     gap = kl_divergence(mu, log_variance, sample_weight, scaling="half_sum") - capacity
     return _absolute(_ops(mu), gap)

@@ -68,7 +68,8 @@ def edge_curl(codes: ArrayLike, factors: ArrayLike, *, edge: float = 0.1, n_neig
     middle, edges = outward <= 0.25, outward >= 0.5 - edge
     if not (middle.any() and edges.any()):
         raise ValueError("no points at the edges or none in the middle of the factors' range")
-    finder = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="kd_tree", n_jobs=1).fit(points)
+    finder = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="kd_tree", metric="minkowski", p=2, n_jobs=1)
+    finder.fit(points)
     near = points[finder.kneighbors(points, return_distance=False)]
     near = near - near.mean(axis=1, keepdims=True)
     planes = np.linalg.eigh(np.einsum("npi,npj->nij", near, near))[1][:, :, -2:]  # (n, d, 2)

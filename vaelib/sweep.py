@@ -16,9 +16,11 @@ import contextlib
 import functools
 import itertools
 import logging
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from tqdm import tqdm
 
 from vaelib import provenance, run, store
 from vaelib.experiment import Experiment, SettingError
-from vaelib.parallel import ONE_THREAD, interrupts_held
+from vaelib.parallel import ONE_THREAD, hold_no_semaphore, interrupts_held
 
 # Nothing here imports Dask, Arrow or Keras before it is needed.
 
@@ -50,8 +52,11 @@ class Sweep(BaseModel):
     def points(self) -> list[dict[str, Any]]:
         """Return the values that each run has of its own or shares, in the file's order: the last name varies fastest.
 
-        Raises SettingError for a name that is both fixed and varied, and for one that has no values.
+        Raises SettingError for a name that is both fixed and varied, for one that has no values, and for a list of no
+        blocks.
         """
+        if self.grid == []:
+            raise SettingError("grid = []: allowed is a block of names and values, or a list of such blocks")
         made = []
         for block in self.grid if isinstance(self.grid, list) else [self.grid]:
             for name, values in block.items():
@@ -148,7 +153,8 @@ def on_dask(
     """Run tasks on Dask and return what each returned or why it failed, with a bar that counts the finished ones.
 
     tasks: by name, each a function and its arguments, which have to pickle. workers: processes of one thread on this
-    machine, by default one a core. scheduler: the address of a running Dask cluster, "tcp://host:8786" say, instead.
+    machine, by default one a core, or one in all where an accelerator does the work. scheduler: the address of a
+    running Dask cluster, "tcp://host:8786" say, instead.
     A task that raises is tried once more; that of a lost worker goes to another. Raises SettingError when there is no
     cluster at the address. Ctrl-C ends the local workers, and leaves a cluster's.
     """
@@ -190,9 +196,10 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         with client:
             yield client
         return
+    count = _default_workers() if workers is None else workers
     with interrupts_held():
         cluster = LocalCluster(
-            n_workers=workers or provenance.hardware()["cores"],
+            n_workers=count,
             threads_per_worker=1,
             processes=True,
             memory_limit=0,  # or Dask would stop a training that its own estimate finds too large
@@ -223,8 +230,44 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             cluster.close()
 
 
+def _default_workers() -> int:
+    # Asked in a process that ends: whoever looks for an accelerator takes its memory, which the workers need.
+    with interrupts_held(), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_ask_backend).result()
+
+
+def _ask_backend() -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from vaelib.backend import default_workers
+
+    return default_workers(provenance.hardware()["cores"])
+
+
+def hold_to_one_thread() -> None:
+    """Let the Dask worker that this runs in train on one core, as a local one does; elsewhere, do nothing.
+
+    It has to come before Keras is imported. Raises SettingError for a worker of several threads: it would train
+    networks in one process at once, which share Keras's state.
+    """
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:  # this is no worker
+        return
+    if worker.state.nthreads > 1:
+        raise SettingError(
+            f"the worker {worker.address} has {worker.state.nthreads} threads: allowed is one; start the cluster's "
+            "workers with --nthreads 1"
+        )
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+
+
 def _one(text: str, root: str) -> dict[str, Any]:
     """Train an experiment, given as JSON, unless it is finished, and return its row. Runs in a worker."""
+    hold_to_one_thread()
+    hold_no_semaphore()
     import keras
 
     from vaelib.training import train
@@ -282,11 +325,20 @@ def _library() -> bytes:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as one tidy table of Arrow: a column for every name that any row has, empty where a row lacks it."""
+    """Return rows as one tidy table of Arrow: a column for every name that any row has, empty where a row lacks it.
+
+    A column whose values have no type in common, such as numbers and words, is text.
+    """
     import pyarrow
 
+    def column(values: list[Any]) -> Any:
+        try:
+            return pyarrow.array(values)
+        except pyarrow.ArrowException:  # all the work is done by now, and is not to be lost for it
+            return pyarrow.array([None if value is None else str(value) for value in values])
+
     names = list(dict.fromkeys(name for each in rows for name in each))
-    return pyarrow.Table.from_pylist([{name: each.get(name) for name in names} for each in rows])
+    return pyarrow.table({name: column([each.get(name) for each in rows]) for name in names})
 
 
 def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,26 +24,39 @@ def execute_grid(
 ) -> sweep.Outcome:
     """Execute a notebook once for each point of a grid of its parameters; return the rows of the table by file.
 
-    notebook: one with a cell tagged `parameters`. output: the folder of the executed notebooks. One that is there
-    already, of the same notebook and parameters, is not executed again. A row has the parameters, the file, the
-    seconds, and every number and word that the notebook glued. workers and scheduler: as `sweep.on_dask` takes them.
+    notebook: one with a cell tagged `parameters`. output: the folder of the executed notebooks; on a cluster, one that
+    all its machines see. One that is there already, of the same notebook and parameters, is not executed again. A row
+    has the file, the parameters of the grid as the notebook takes them (a list as its values with spaces between), the
+    seconds of the execution, and every number and word that the notebook glued. workers and scheduler: as
+    `sweep.on_dask` takes them.
+
     Raises SettingError for a parameter that the notebook does not have or a value that is not allowed, BuildError when
     it is no such notebook, both before anything is executed.
     """
     notebook, output = Path(notebook), store.check_writable(output).resolve()
-    tasks = {}
+    tasks: dict[str, tuple[Any, ...]] = {}
+    kept = {}
     for point in wanted.points():
         chapter = chapters.prepare(notebook, {"profile": wanted.profile, **point})
-        name = f"{chapter.name}-{chapter.stamp()[:12]}.ipynb"
-        tasks[name] = (_execute, str(notebook.resolve()), dict(chapter.injected), str(output / name), point)
-    return sweep.on_dask(tasks, workers=workers, scheduler=scheduler, progress=progress)
+        target = output / f"{chapter.name}-{chapter.stamp()[:12]}.ipynb"
+        values = {name: _cell(chapter.values[name]) for name in point}
+        tasks[target.name] = (_execute, str(notebook.resolve()), dict(chapter.injected), str(target), values)
+        if target.exists():
+            kept[target.name] = _row(target, values)
+    left = {name: task for name, task in tasks.items() if name not in kept}
+    outcome = sweep.Outcome()
+    if left:
+        outcome = sweep.on_dask(left, workers=workers, scheduler=scheduler, progress=progress)
+    rows = {**kept, **outcome.finished}
+    return sweep.Outcome({name: rows[name] for name in tasks if name in rows}, outcome.failed)
 
 
-def _execute(notebook: str, injected: dict[str, Any], target: str, point: Mapping[str, Any]) -> dict[str, Any]:
+def _execute(notebook: str, injected: dict[str, Any], target: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Execute it unless it is there, and return its row. Runs in a worker, whose end ends the kernel too."""
+    sweep.hold_to_one_thread()
     import papermill
 
-    path, begun = Path(target), time.perf_counter()
+    path = Path(target)
     if not path.exists():
         # Another name until it is whole; what is left of one that failed shows where.
         unfinished = path.with_suffix(".unfinished.ipynb")
@@ -53,7 +65,19 @@ def _execute(notebook: str, injected: dict[str, Any], target: str, point: Mappin
             notebook, str(unfinished), injected, kernel_name="python3", cwd=here, progress_bar=False
         )
         os.replace(unfinished, path)
-    return {"file": path.name, **point, "seconds": time.perf_counter() - begun, **glued(path)}
+    return _row(path, values)
+
+
+def _row(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    told = nbformat.read(path, as_version=4).metadata.get("papermill", {})
+    return {"file": path.name, **values, "seconds": told.get("duration"), **glued(path)}
+
+
+def _cell(value: Any) -> Any:
+    """Return a parameter's value as a table can hold it: a list, which CSV cannot, as text."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def glued(path: str | os.PathLike[str]) -> dict[str, Any]:
