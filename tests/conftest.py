@@ -62,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if config.getoption("--screenshots") is None:
         items[:] = [item for item in items if not item.name.startswith("test_pictures_of_the_pages")]
+    if config.getoption("--html-pages") is None:  # the smoke profile is too small to say anything of sizes
+        items[:] = [item for item in items if not item.name.startswith("test_the_two_sizes_of_training")]
     items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
 
 

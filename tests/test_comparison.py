@@ -137,7 +137,28 @@ def test_the_strongest_setting_with_equal_error_is_chosen():
     ]
 
 
-def test_the_rule_looks_at_the_mean_over_seeds_and_at_every_strength():
+def test_one_run_that_goes_astray_does_not_speak_for_all():
+    rows = [*by_hand(), *(row(seed, error, gamma=0.3) for seed, error in enumerate((0.04, 0.045, 0.5)))]
+    assert comparison.at_equal_error(rows)[1].strength == 0.3
+    assert comparison.astray(comparison.pick(rows, gamma=0.3), 0.05) == 1
+    assert comparison.median_error([]) == math.inf
+
+
+def test_a_setting_lives_while_every_run_has_two_active_latents():
+    rows = tuple(row(seed, active_units=units) for seed, units in enumerate((2.0, 3.0, 1.0)))
+    assert comparison.alive(Setting(STUDY, 0.1, rows[:2]))
+    assert not comparison.alive(Setting(STUDY, 0.1, rows)) and not comparison.alive(Setting(STUDY, 0.1, ()))
+
+
+def test_settings_that_were_trained_with_every_batch_size():
+    rows = [row(0), row(0, batch_size=4), row(0, gamma=0.1), row(0, gamma=0.1, batch_size=4), row(0, gamma=0.2)]
+    kept, sizes = comparison.tried_with_batches(rows)
+    assert [(one.method, one.strength) for one in kept] == [(STANDARD, 0.0), (STUDY, 0.1)] and sizes == [4, 8]
+    assert comparison.with_batch(rows, kept[1], 4) == [rows[3]]
+    assert comparison.tried_with_batches([row(0), row(0, gamma=0.1, batch_size=4)]) == ([], [4, 8])
+
+
+def test_the_rule_looks_at_all_seeds_and_at_every_strength():
     rows = [*by_hand(), row(0, 0.049, gamma=0.3), row(1, 0.0499, gamma=0.3)]  # better again than at 0.1
     assert comparison.at_equal_error(rows)[1].strength == 0.3
     assert comparison.at_equal_error(rows, 1.5)[2].strength == 0.003  # the covariance's 0.06 is 1.5 times 0.04
@@ -148,15 +169,6 @@ def test_the_rule_needs_a_standard_and_a_sensible_limit():
         comparison.at_equal_error(by_hand(), 0.9)
     with pytest.raises(ValueError, match="no run of the standard loss"):
         comparison.at_equal_error([row(gamma=0.1)])
-
-
-def test_the_table_has_a_row_a_setting_and_a_dash_for_what_lacks():
-    rows = [row(0, alignment=0.5, alignment_chance=0.01), row(1, alignment=0.7, alignment_chance=0.03)]
-    head, cells = comparison.equal_error_rows(comparison.at_equal_error(rows))
-    assert len(cells) == 1 and len(cells[0]) == len(head)
-    told = dict(zip(head[:7], cells[0][:7], strict=True))
-    assert (told[""], told["seeds"], told["relative error (%)"]) == ("standard loss", "2", "4.00 ± 0.00")
-    assert (told["alignment"], told["shuffled"], told["mean |correlation|"]) == ("0.60 ± 1.27", "0.02 ± 0.13", "–")
 
 
 def test_settings_on_a_side():

@@ -23,7 +23,7 @@ def finding(made: Rule, estimate: float, low: float, high: float, verdict: str, 
 
 HOLDS = finding(rule(id="1"), 1.0, 0.9, 1.1, "holds")
 FAILS = finding(rule(id="2", at=(-1, 0.1), kind="difference", against={}), 0.3, 0.2, 0.4, "fails")
-WAITS = finding(rule(id="3", kind="turned", of="", against={}, at=(0, 20)), 19.0, 12.0, 26.0, "undecided", needed=9)
+WAITS = finding(rule(id="3", kind="turned", of="", against={}, at=(-1, 20)), 19.0, 12.0, 26.0, "undecided", needed=9)
 OPEN = claims.judge(Rule(id="8", said="said", open="not tried"), [])
 NONE = claims.judge(rule(id="9"), [1.0])
 ALL = [HOLDS, FAILS, WAITS, OPEN, NONE]
@@ -46,7 +46,7 @@ def test_the_margin_in_words_names_the_ends_that_can_be_passed(each: Rule) -> No
     assert told in (f"below {high:g}", f"above {low:g}", f"{low:g} to {high:g}")
     # What is left out has to be out of the statistic's reach.
     if told.startswith("below"):
-        assert low <= -1 or (low == 0 and each.kind in ("mean", "ratio", "turned"))
+        assert low <= -1 or (low == 0 and each.kind == "ratio")
     if told.startswith("above"):
         assert high >= 10 or (each.kind == "share" and high > 1)
 
@@ -58,6 +58,13 @@ def test_the_table_escapes_and_counts() -> None:
     assert "<td>said M.</td><td>1.00 (0.90 to 1.10)</td><td>3</td><td>0.8 to 1.25</td><td>holds</td>" in html
     assert "<td>said Not tried.</td><td></td><td></td><td></td><td>open</td>" in html
     assert figures_ledger.counts(ALL) == {"holds": 1, "fails": 1, "undecided": 2, "open": 1}
+
+
+def test_rules_that_were_changed_say_so() -> None:
+    changed = finding(rule(id="6", revised="it was <other>"), 1.0, 0.9, 1.1, "holds")
+    told = figures_ledger.revisions([HOLDS, changed]).data
+    assert "<li>6: it was &lt;other&gt;.</li>" in told and told.count("<li>") == 1
+    assert figures_ledger.revisions([HOLDS]).data == ""
 
 
 def test_in_short_has_names_that_prose_can_use() -> None:

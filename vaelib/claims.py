@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy import stats
 
+from vaelib import store
 from vaelib.experiment import SettingError
 
 RULES = Path(__file__).with_name("claims.yml")
@@ -119,6 +120,16 @@ def compared(path: str | os.PathLike[str] | None = None) -> tuple[list[Rule], in
     if unknown := [name for name in check["claims"] if name not in known]:
         raise SettingError(f"{path}: two_sizes names the claim {unknown[0]!r}, which does not stand there")
     return [known[name] for name in check["claims"]], int(check["decided"])
+
+
+def fingerprint() -> str:
+    """Return 16 hexadecimal digits of what decides in the rules of `RULES`: a table's provenance says which they were.
+
+    Words can be mended; a statistic, a setting or a margin cannot without changing it.
+    """
+    decisive = {"id", "kind", "of", "runs", "against", "other", "between", "at", "open"}
+    rules = [rule.model_dump_json(include=decisive) for part in ("claims", "own") for rule in read(part=part)]
+    return store.digest("\n".join(rules).encode())[:16]
 
 
 def _content(path: str | os.PathLike[str], part: str) -> Any:

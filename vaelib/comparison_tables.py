@@ -56,10 +56,7 @@ def score_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
         line = [label]
         for one in chosen:
             chance = estimate(one.rows, f"{name}_chance")
-            line += [
-                estimate(one.rows, name).text(form),
-                "–" if chance.n == 0 else format(chance.mean, form),
-            ]
+            line += [estimate(one.rows, name).text(form), format(chance.mean, form) if chance.n else "–"]
         cells.append([cell.replace("not run", "–") for cell in line])
     return head, cells
 
@@ -79,19 +76,11 @@ def turning_rows(setting: Setting) -> tuple[list[str], list[list[str]]]:
     rows = setting.rows
     cells = []
     for name, label in CRITERIA.items():
-        line = [
-            estimate(rows, f"{name}_turned"),
-            estimate(rows, name),
-            estimate(rows, f"{name}_highest"),
-        ]
-        cells.append([label, *(one.text() for one in line), less(rows, f"{name}_highest", name).text()])
+        found = [estimate(rows, each).text() for each in (f"{name}_turned", name, f"{name}_highest")]
+        cells.append([label, *found, less(rows, f"{name}_highest", name).text()])
     names = ("disentanglement", "disentanglement_at_aligned")
     gained = less(rows, names[1], names[0]).text()
     cells.append(["DCI disentanglement", "–", *(estimate(rows, each).text() for each in names), gained])
-    lowest = ["0", f"{estimate(rows, 'mean_correlation').text()}, all of it"]
-    line = [
-        estimate(rows, "mean_correlation_turned").text(),
-        estimate(rows, "mean_correlation").text(),
-    ]
-    cells.append(["mean |correlation| (low is the aim)", *line, *lowest])
+    own, turned = estimate(rows, "mean_correlation").text(), estimate(rows, "mean_correlation_turned").text()
+    cells.append(["mean |correlation| (low is the aim)", turned, own, "0", f"{own}, all of it"])
     return head, cells

@@ -57,7 +57,7 @@ def phase_diagram(rows: Sequence[Row], names: Sequence[str] = PANELS, *, allowed
     """Draw quantities of `comparison.QUANTITIES` over the reconstruction error, a panel for each.
 
     Every run is a dot; the line joins a method's means over seeds, from weak to strong, beginning at what the method
-    adds to. Shaded: errors up to `allowed` times that of the standard loss. Dashed: the chance or reference level,
+    adds to. Shaded: errors up to `allowed` times the standard loss's median. Dashed: the chance or reference level,
     which is the standard loss's where runs differ in it.
     Raises ValueError for an unknown quantity and without runs of the standard loss.
     """
@@ -215,9 +215,10 @@ def batch_sizes(rows: Sequence[Row], kept: Sequence[Setting], batches: Sequence[
             _series(axis, found, color, marker, setting.label)
         axis.set_xticks(range(len(batches)), [str(size) for size in batches])
         axis.set_title(title, fontsize=10)
-        axis.set(xlabel="batch size", xlim=(-0.5, len(batches) - 0.5), ylim=(0, None))
+        axis.set(xlabel="batch size", xlim=(-0.5, len(batches) - 0.5))
     axes[0].set_yscale("log")
-    axes[0].set_ylim(None, None)
+    for axis in axes[1:]:
+        axis.set_ylim(0, None)
     axes[0].yaxis.set_major_formatter("{x:g}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

@@ -1,5 +1,7 @@
 """Everything that the table of a sweep has of one run: errors, scores, the sheet's shape, orientation and hole."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -123,15 +125,13 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
         return found
     term = geometry.over_rotations(lambda points: float(losses.entanglement(points)), mu, samples=_ROTATIONS)
     gap = disentanglement.information_gap(factors)
-    searched: dict[str, geometry.Rotations] = {
-        name: geometry.over_rotations(lambda points, score=score: score(_living(points)), mu, samples=_ROTATIONS)
-        for name, score in {
-            "alignment": lambda points: metrics.alignment(points, factors),
-            "mig": gap,
-            "sap": lambda points: disentanglement.sap(points, factors, shuffles=0).value,
-            "mean_correlation": lambda points: disentanglement.mean_correlation(points).value,
-        }.items()
+    scores: dict[str, Callable[[NDArray[np.float64]], float]] = {
+        "alignment": lambda points: metrics.alignment(points, factors),
+        "mig": gap,
+        "sap": lambda points: disentanglement.sap(points, factors, shuffles=0).value,
+        "mean_correlation": lambda points: disentanglement.mean_correlation(points).value,
     }
+    searched = {name: _over_rotations(score, mu) for name, score in scores.items()}
     if d > 2:
         searched["tangent_alignment"] = _planes_over_rotations(mu)
     found |= {f"{name}_turned": float(each.samples.mean()) for name, each in searched.items()}
@@ -146,6 +146,11 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
         "disentanglement_at_aligned": disentanglement.dci(aligned, factors, shuffles=0).disentanglement.value,
         **found,
     }
+
+
+def _over_rotations(score: Callable[[NDArray[np.float64]], float], mu: NDArray[np.float64]) -> geometry.Rotations:
+    """Return a score of the active units over the rotations of an embedding."""
+    return geometry.over_rotations(lambda points: score(_living(points)), mu, samples=_ROTATIONS)
 
 
 def _planes_over_rotations(mu: NDArray[np.float64]) -> geometry.Rotations:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vaelib import notebook, provenance, store, sweep
+from vaelib import claims, notebook, provenance, store, sweep
 from vaelib.experiment import Experiment, SettingError
 from vaelib.vendor import BuildError
 
@@ -82,10 +82,15 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
 
 
 def keep(found: Table, folder: Path) -> list[Path]:
-    """Write a table as table.csv, table.parquet and provenance.json into a folder and return the three paths."""
+    """Write a table as table.csv, table.parquet and provenance.json into a folder and return the three paths.
+
+    The provenance has, besides the table's origin, the commits of all its runs and the fingerprint of the rules.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = sweep.write_table(sweep.table(found.rows), folder / "table")
-    origin = {**found.origin, "runs": len(found.rows), "fresh": found.fresh}
+    commits = sorted({str(row.get("git_commit")) for row in found.rows})
+    told = {"runs": len(found.rows), "fresh": found.fresh, "commits": commits, "rules": claims.fingerprint()}
+    origin = {**found.origin, **told}
     store.write(folder / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
     return [*written, folder / "provenance.json"]
 

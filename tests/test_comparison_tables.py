@@ -1,0 +1,44 @@
+"""The tables of the comparison: every cell from the runs, a dash for what lacks, chance beside every score."""
+
+from vaelib import comparison, comparison_tables
+
+
+def row(seed=0, error=0.04, **settings):
+    return {**comparison.BASE, "seed": seed, "relative_error": error, **settings}
+
+
+def test_the_table_at_equal_error_has_a_row_a_setting_and_a_dash_for_what_lacks():
+    rows = [row(seed, alignment=0.5 + 0.1 * seed, alignment_turned=0.3, active_units=3.0) for seed in range(2)]
+    rows.append(row(2, 0.3, alignment=0.7, alignment_turned=0.3, active_units=3.0))
+    head, cells = comparison_tables.equal_error_rows(comparison.at_equal_error(rows), 0.05)
+    assert len(cells) == 1 and len(cells[0]) == len(head)
+    assert cells[0][:5] == ["standard loss", "3 (1)", "4.00", "3.0 ± 0.0", "–"]
+    assert cells[0][5:7] == ["0.60 ± 0.25", "0.30 ± 0.00"] and cells[0][7:] == ["–", "–"]
+
+
+def test_every_score_stands_beside_its_chance():
+    rows = [row(seed, mig=0.2, mig_chance=0.01, beta_vae=0.9, beta_vae_chance=0.5) for seed in range(2)]
+    head, cells = comparison_tables.score_rows(comparison.settings_of(rows, comparison.STANDARD))
+    assert head == ["", "standard loss", "chance"] and len(cells) == len(comparison_tables.SCORES)
+    told = {label: rest for label, *rest in cells}
+    assert told["MIG"] == ["0.20 ± 0.00", "0.01"] and told["β-VAE score"] == ["0.90 ± 0.00", "0.50"]
+    assert told["SAP"] == ["–", "–"]
+
+
+def test_the_scores_are_those_that_a_run_is_measured_by():
+    from vaelib import study
+
+    measured = study.committed().rows[0]
+    assert all(name in measured and f"{name}_chance" in measured for name in comparison_tables.SCORES)
+    searched = [f"{name}_{which}" for name in comparison_tables.CRITERIA for which in ("turned", "highest")]
+    assert all(name in measured for name in (*searched, "mean_correlation_turned", "disentanglement_at_aligned"))
+
+
+def test_what_turning_could_gain_is_the_best_less_the_trained():
+    rows = [row(seed, mig=0.2, mig_turned=0.1, mig_highest=0.5, mean_correlation=0.4) for seed in range(2)]
+    (base,) = comparison.settings_of(rows, comparison.STANDARD)
+    head, cells = comparison_tables.turning_rows(base)
+    told = {label: rest for label, *rest in cells}
+    assert all(len(line) == len(head) for line in cells)
+    assert told["MIG"] == ["0.10 ± 0.00", "0.20 ± 0.00", "0.50 ± 0.00", "0.30 ± 0.00"]
+    assert told["mean |correlation| (low is the aim)"][1:] == ["0.40 ± 0.00", "0", "0.40 ± 0.00, all of it"]
