@@ -2,9 +2,10 @@
 
     python benchmarks/films.py
 
-The run behind them has the book's shapes, an epoch of training and few images, which does not change what a frame
+The run behind them has the book's shapes, epochs and snapshots, and fewer images, which does not change what a frame
 costs. What is measured goes from the run to the finished file, encoding included; the processes that draw are
-started before, as they are for a chapter's second film.
+started before, as they are for a chapter's second film. A film over its limits, with a process a core, is named at the
+end and makes the benchmark fail.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def measure(rounds: int, n_images: int, names: list[str]) -> dict[str, Any]:
     cores = int(common.machine()["cores"])
     result: dict[str, Any] = {"machine": common.machine("joblib"), "rounds": rounds, "films": {}}
     with tempfile.TemporaryDirectory() as folder:
-        experiment = Experiment.from_profile("book", region="punctured", n_images=n_images, epochs=1, snapshots=())
+        experiment = Experiment.from_profile("book", region="punctured", n_images=n_images)
         run = train(experiment, folder)
         made = films(run)
         for name in names:
@@ -88,14 +89,17 @@ def main() -> None:
     cores = result["machine"]["cores"]
     print(common.describe(result["machine"], "matplotlib", "joblib"))
     print(f"{'film':16}{'1 process':>12}{f'{cores} processes':>14}{'times as fast':>20}{'MB':>7}")
+    over = []
     for name, found in result["films"].items():
         alone, together = (found["seconds"][workers]["median"] for workers in (1, cores))
         ratio, size = found["times_as_fast"], found["bytes"]
         times = f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})"
         print(f"{name:16}{alone:10.1f} s{together:12.1f} s{times:>20}{size / 1e6:7.2f}")
         if together > MOST_SECONDS or size > MOST_BYTES:
-            print(f"  over its limit: {MOST_SECONDS} s, {MOST_BYTES / 1e6:g} MB")
+            over.append(name)
     common.write(given.json or common.FOLDER / "films.json", result)
+    if over:
+        raise SystemExit(f"over the limit of {MOST_SECONDS} s or {MOST_BYTES / 1e6:g} MB: {', '.join(over)}")
 
 
 if __name__ == "__main__":

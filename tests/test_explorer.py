@@ -93,7 +93,8 @@ def test_three_runs_of_the_book_fit_into_their_share_of_a_page(book_run: Run) ->
     """All that a page gets but for the picture, which may have the rest: the book's own has about 60 kB."""
     few = len(book_run.embeddings[0])
     each = 2 * 2 + 3 * (book_run.epochs + 1) + 7  # bytes of a training image: a and b, embeddings, errors
-    more = 3 * (1000 - few) * each * 4 // 3  # of the training images that this run has not
+    others = Experiment.from_profile("book").n_images - 1000  # at most: of these a and b
+    more = 3 * ((1000 - few) * each + others * 2 * 2) * 4 // 3  # of the training images that this run has not
     three = {name: book_run for name in ("standard", "modified", "punctured")}
     info, data = explorer_data.pack(three, budget=explorer_data.MOST_BYTES - more)
     made = Explorer(info, data, run="standard", parameters=(1.25, 1.0))
@@ -134,6 +135,35 @@ def test_what_is_packed_is_what_the_run_has(packed: tuple[dict[str, Any], bytes]
         images = built.images[built.train]
         own = np.square(run.reconstruct(images) - images / 255).mean(axis=(1, 2)) / (images / 255).var(axis=(1, 2))
         np.testing.assert_allclose(errors, np.minimum(own, np.percentile(own, 98)), atol=np.ptp(own) / 255)
+
+
+def test_of_the_training_images_beyond_the_first_the_places_are_kept(runs: dict[str, Run]) -> None:
+    info, data = explorer_data.pack({"one": runs["standard"]}, n_points=25)
+    (entry,) = info["runs"]
+    built = dataset.build(runs["standard"].experiment.data)
+    places = [explorer_data.unpack(data, entry[name]) for name in ("points", "others")]
+    assert [len(part) for part in places] == [25, len(built.train) - 25]
+    np.testing.assert_allclose(np.concatenate(places), built.parameters[built.train], atol=2 / 65535)
+    assert entry["embeddings"][0]["shape"][0] == 25
+
+
+def test_the_hardest_part_is_that_of_the_largest_mean_error() -> None:
+    points = np.random.default_rng(5).uniform([0.5, 0], [2, 2], (400, 2))
+    errors = np.where((points[:, 0] < 1) & (points[:, 1] > 4 / 3), 3.0, 1.0)  # the first third of a, the last of b
+    part, centre, error = explorer_data.hardest_part(points, errors)
+    assert part == (0, 2) and error == 3
+    np.testing.assert_allclose(centre, [0.75, 5 / 3])
+    # One large error among many small ones is not where it is hard on average.
+    errors[np.flatnonzero(points[:, 0] > 1.6)[0]] = 9
+    assert explorer_data.hardest_part(points, errors)[0] == (0, 2)
+    part, centre, error = explorer_data.hardest_part([[2, 2]], [0.5], n=2)  # the space's last corner belongs to a part
+    assert part == (1, 1) and centre.tolist() == [1.625, 1.5] and error == 0.5
+
+
+@pytest.mark.parametrize(("points", "errors"), [(np.zeros((3, 2)), np.zeros(2)), (np.zeros((0, 2)), np.zeros(0))])
+def test_a_hardest_part_needs_an_error_for_each_point(points: np.ndarray, errors: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="allowed is one error a point"):
+        explorer_data.hardest_part(points, errors)
 
 
 def test_means_are_exact_on_the_grid_and_close_between(made: Explorer, runs: dict[str, Run]) -> None:
@@ -243,9 +273,13 @@ def test_the_module_is_one_and_each_script_is_short() -> None:
 
 @pytest.fixture(scope="module")
 def file(packed: tuple[dict[str, Any], bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with nothing but the explorer, far down, as the book has it."""
     made = Explorer(*packed, run="standard", parameters=(1.25, 1.0))
-    path = tmp_path_factory.mktemp("page") / "page.html"
+    return page_with(made, tmp_path_factory.mktemp("page"))
+
+
+def page_with(made: Explorer, folder: Path) -> Path:
+    """Write a page with nothing but the explorer, far down, as the book has it."""
+    path = folder / "page.html"
     path.write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<title>A page</title><body><div style="height: 1500px"></div>{made.html(PNG, "the stand-in")}'
@@ -389,6 +423,11 @@ def test_keys_alone_reach_and_move_everything(reader: Reader) -> None:
 def test_the_sheet_is_turned_by_dragging(reader: Reader) -> None:
     page = reader.open()
     before = reader.pixels(LATENT_SPACE)
+    page.evaluate("""() => {
+        window.answers = 0;
+        new MutationObserver(() => answers++).observe(
+            document.querySelector('.vx'), {attributeFilter: ['data-milliseconds']});
+    }""")
     box = page.locator(LATENT_SPACE).bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
@@ -398,6 +437,7 @@ def test_the_sheet_is_turned_by_dragging(reader: Reader) -> None:
     state = reader.state()
     assert reader.pixels(LATENT_SPACE) != before
     assert state["at"] == [1.25, 1.0], "turning is not tapping"
+    assert page.evaluate("() => window.answers") == 0, "the images are the same from every side"
 
 
 @browsing
@@ -434,6 +474,78 @@ def test_hovering_shows_a_training_image_in_both_views(reader: Reader, runs: dic
     page.mouse.down()  # a tap goes there
     page.mouse.up()
     assert reader.state()["at"] == pytest.approx([float(value) for value in told], abs=0.006)
+    assert found.is_visible()
+    page.get_by_label("colour").select_option("b")  # what is shown is no longer what was pointed at
+    assert not found.is_visible()
+
+
+@browsing
+def test_a_drag_leaves_no_thumbnail_behind_and_takes_the_main_button(reader: Reader, runs: dict[str, Run]) -> None:
+    page = reader.open()
+    data = dataset.build(runs["standard"].experiment.data)
+    a, b = data.parameters[data.train][7]
+    tip = page.locator(".vx-parameters .vx-tip")
+    page.mouse.move(*reader.place(a, b))
+    tip.wait_for()
+    page.mouse.down(button="right")
+    page.mouse.up(button="right")
+    reader.settle()
+    assert "a = 1.25, b = 1.00" in page.locator(".vx-state").inner_text()
+    page.mouse.move(*reader.place(a, b - 0.2))
+    page.mouse.move(*reader.place(a, b))
+    tip.wait_for()
+    page.mouse.down()
+    assert not tip.is_visible()
+    page.mouse.move(*reader.place(1.4, 1.2), steps=5)
+    assert not tip.is_visible()
+    page.mouse.up()
+    assert reader.state()["at"] == pytest.approx([1.4, 1.2], abs=0.01)
+
+
+@browsing
+def test_all_training_points_are_in_the_parameter_space(browser: Any, runs: dict[str, Run], tmp_path: Path) -> None:
+    """Those that the latent space leaves out are faint dots."""
+    data = dataset.build(runs["standard"].experiment.data)
+    path = page_with(explorer({"standard": runs["standard"]}, n_points=10), tmp_path)
+    reader = Reader(browser, path)
+    page = reader.open()
+    points = data.parameters[data.train][10:]
+    points = points[np.hypot(*(points - [1.25, 1.0]).T) > 0.1]  # the current point's mark hides what is below it
+    box = page.locator(PARAMETERS).bounding_box()
+    corner, *where = [[x - box["x"], y - box["y"]] for x, y in (reader.place(a, b) for a, b in [(0.51, 0.01), *points])]
+    for color in ("a", "error"):
+        page.get_by_label("colour").select_option(color)
+        reader.settle()
+        well, *seen = page.eval_on_selector(
+            PARAMETERS,
+            """(c, where) => {
+                const copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
+                copy.drawImage(c, 0, 0);
+                const { data } = copy.getImageData(0, 0, c.width, c.height);
+                const at = ([x, y]) => 4 * (Math.floor(y) * c.width + Math.floor(x));
+                return where.map((place) => [...data.slice(at(place), at(place) + 3)].join());
+            }""",
+            [corner, *where],
+        )
+        assert sum(pixel != well for pixel in seen) > 0.95 * len(points)
+    assert reader.wrong == []
+    reader.context.close()
+
+
+@browsing
+def test_the_line_waits_for_the_first_image(reader: Reader) -> None:
+    page = reader.page
+    page.add_init_script(
+        """{ const post = Worker.prototype.postMessage;
+        Worker.prototype.postMessage = function (told) { setTimeout(() => post.call(this, told), 1500); }; }"""
+    )
+    page.goto(reader.address)
+    page.locator(".living-widget").scroll_into_view_if_needed()
+    page.locator(".vx").wait_for()
+    page.wait_for_timeout(1000)  # it is written half a second after the first drawing
+    assert page.locator(".vx-state").text_content() == ""
+    page.wait_for_function("() => document.querySelector('.vx-state').textContent")
+    assert re.search(r"error [\d.]+ %", page.locator(".vx-state").inner_text())
 
 
 @browsing
@@ -444,7 +556,8 @@ def test_colours_runs_and_epochs(reader: Reader) -> None:
         page.get_by_label("colour").select_option(color)
         assert reader.state()["color"] == color
         pictures.add(reader.pixels(LATENT_SPACE))
-        assert ("%" in page.locator(".vx-latents .vx-title").inner_text()) == (color == "error")
+        # The hardest fiftieth of the images has the last colour, so that is where the scale goes on.
+        assert ("≥" in page.locator(".vx-latents .vx-title").inner_text()) == (color == "error")
     assert len(pictures) == 3
     decoded = {reader.pixels(DECODED)}
     for run in ("modified", "punctured"):
@@ -540,7 +653,9 @@ def test_a_link_shows_the_same_and_a_wrong_one_does_no_harm(reader: Reader) -> N
 
 
 @browsing
-def test_a_finger_does_what_a_mouse_does_and_the_page_fits_a_telephone(browser: Any, file: Path) -> None:
+def test_a_finger_does_what_a_mouse_does_and_the_page_fits_a_telephone(
+    browser: Any, file: Path, runs: dict[str, Run]
+) -> None:
     size = {"width": 390, "height": 844}
     reader = Reader(browser, file, viewport=size, has_touch=True, is_mobile=True, device_scale_factor=2)
     page = reader.open()
@@ -548,8 +663,24 @@ def test_a_finger_does_what_a_mouse_does_and_the_page_fits_a_telephone(browser: 
     page.locator(PARAMETERS).scroll_into_view_if_needed()
     page.touchscreen.tap(*reader.place(1.6, 0.4))
     assert reader.state()["at"] == pytest.approx([1.6, 0.4], abs=0.02)
+    page.get_by_label("colour").select_option("error")  # the longest numbers beside its scale
+    reader.settle()
+    assert page.eval_on_selector(".vx-latents .vx-title", "title => title.scrollWidth - title.clientWidth") <= 0
+    data = dataset.build(runs["standard"].experiment.data)
+    a, b = data.parameters[data.train][7]
+    page.touchscreen.tap(*reader.place(a, b))
+    reader.settle()
+    tips = page.locator(".vx-parameters .vx-tip"), page.locator(".vx-latents .vx-tip")
+    assert tips[0].is_visible() and "a = " in tips[0].inner_text()
     canvas = page.locator(LATENT_SPACE)
     canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    for share in np.linspace(0.25, 0.75, 30):
+        page.touchscreen.tap(box["x"] + box["width"] * share, box["y"] + box["height"] * (1 - share))
+        if tips[1].is_visible():
+            break
+    reader.settle()
+    assert tips[1].is_visible() and not tips[0].is_visible()
     view, box = reader.state()["view"], canvas.bounding_box()
     session = page.context.new_cdp_session(page)
     x, y = box["x"] + 100, box["y"] + 60
@@ -604,7 +735,10 @@ def test_of_many_requests_only_the_latest_is_decoded(reader: Reader) -> None:
 
 @browsing
 def test_it_talks_with_a_model_both_ways(reader: Reader, packed: tuple[dict[str, Any], bytes]) -> None:
-    """What a kernel would see and send, in the module that a notebook loads."""
+    """What a kernel would see and send, in the module that a notebook loads.
+
+    What follows from what the kernel sent, it works out itself: the page tells it nothing back.
+    """
     page = reader.open()
     told = page.evaluate("""async () => {
         const { esm, state, buffers } = JSON.parse(document.querySelector('.living-widget script').textContent);
@@ -618,23 +752,34 @@ def test_it_talks_with_a_model_both_ways(reader: Reader, packed: tuple[dict[str,
         const end = module.render({ model, el: place });
         const address = location.href;
         const wait = () => new Promise((done) => setTimeout(done, 700));
+        const text = () => place.querySelector('.vx-state').textContent;
+        const begun = values.mu;
         model.set('parameters', [0.7, 0.9]);
         await wait();
-        const moved = [...values.mu];
+        const [followed, echoed] = [text(), values.mu !== begun];
         model.set('mu', [1, 2, 3]);
         await wait();
-        const off = place.querySelector('.vx-state').textContent;
+        const off = text();
         place.querySelector('.vx-parameters > canvas').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));
         await wait();
+        const { parameters, mu } = values;
+        model.set('transect', 'P1');
+        await wait();
+        const walking = values.parameters;
+        model.set('transect', '');
+        await wait();
         end();
-        return { moved, off, parameters: values.parameters, mu: values.mu, same: address === location.href,
-            left: Object.keys(heard).length };
+        return { followed, echoed, off, parameters, mu, walking, stopped: values.parameters,
+            same: address === location.href, left: Object.keys(heard).length };
     }""")
     made = Explorer(*packed, run="standard", parameters=(1.25, 1.0))
-    np.testing.assert_allclose(told["moved"], made.means((0.7, 0.9)), atol=1e-6)
+    assert "μ = ({:.2f}, {:.2f}, {:.2f});".format(*made.means((0.7, 0.9))) in told["followed"]
+    assert not told["echoed"]
     assert "μ = (1.00, 2.00, 3.00), off the sheet" in told["off"]
     np.testing.assert_allclose(told["parameters"], [0.72, 0.9])
     np.testing.assert_allclose(told["mu"], made.means(told["parameters"]), atol=1e-6)
+    assert told["walking"][0] == 1.25 and 0 < told["walking"][1] < 2
+    assert told["stopped"] == told["walking"]
     assert told["same"], "a notebook's address is left alone"
     assert told["left"] == 0
 

@@ -24,13 +24,20 @@ from papermill.parameterize import parameterize_notebook
 ROOT = Path(__file__).parent.parent
 TOKEN = "only-for-these-tests"
 # Less than the profile has, where a chapter has the parameter: what is tested here is not the numbers.
-LESS = {"profile": "smoke", "n_images": 100, "modified_gammas": [0.01], "seeds": [0, 1], "n_points": 80, "n_probes": 40}
+LESS = {
+    "profile": "smoke",
+    "n_images": 100,
+    "modified_gammas": [0.01],
+    "seeds": [0, 1, 2],
+    "n_points": 80,
+    "n_probes": 40,
+}
 
 TRAIN = """
 import os
 from vaelib import Experiment, train_all
 smoke = Experiment.from_profile("smoke", n_images=100)
-several = [smoke.replace(region=region, seed=s) for s in (0, 1) for region in ("full", "punctured", "thinned")]
+several = [smoke.replace(region=region, seed=s) for s in (0, 1, 2) for region in ("full", "punctured", "thinned")]
 train_all([*several, smoke.replace(gamma=0.01)], os.environ["VAELIB_RUNS"], workers=1)
 """
 
@@ -376,6 +383,14 @@ def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str
     assert "μ = (1000.00, 2000.00, -3000.00)" in told.inner_text()
     assert notebook.python("explore.parameters") == "(0.8, 1.5)"
 
+    # Two wishes of one cell: what the page makes of the first is not to undo the second.
+    both = "setattr(explore, 'parameters', (1.1, 0.4)), setattr(explore, 'mu', (1, 2, 3))"
+    assert notebook.python(both) == "(None, None)"
+    page.wait_for_function("() => document.querySelector('.vx-state').textContent.includes('a = 1.10, b = 0.40')")
+    page.wait_for_timeout(1500)  # for an answer of the page, and the line that tells of it
+    assert notebook.python("(explore.parameters, explore.mu)") == "((1.1, 0.4), (1.0, 2.0, 3.0))"
+    assert "a = 1.10, b = 0.40; μ = (1.00, 2.00, 3.00), off the sheet" in told.inner_text()
+
 
 def test_the_sheet_follows_the_epoch(trained: None, opened: Callable[[str], Notebook]) -> None:
     (control,) = opened("03_training").controls(1)
@@ -402,3 +417,9 @@ def test_the_transects_are_walked(trained: None, opened: Callable[[str], Noteboo
     assert control.line() != line
     control.reset_to(start)
     assert control.line() == line
+
+
+@pytest.mark.parametrize("name", ["06_disentanglement", "07_ledger"])
+def test_a_chapter_without_live_controls_runs_too(trained: None, opened: Callable[[str], Notebook], name: str) -> None:
+    """At this profile it reads the table that the project keeps; every cell runs without an error."""
+    assert opened(name).page.locator("img.widget-image").count() == 0

@@ -129,7 +129,7 @@ class Visitor:
             found |= self._first_interaction()
         self.scroll()
         found["weight"] = self.received
-        found |= {**page.evaluate(_SURVEY), "excess": page.evaluate(_EXCESS)}
+        found |= {**page.evaluate(_SURVEY), "too wide": page.evaluate(_TOO_WIDE)}
         page.add_style_tag(content="* { transition: none !important; scroll-behavior: auto !important }")
         faults = []
         if script:
@@ -145,7 +145,7 @@ class Visitor:
             page.emulate_media(color_scheme="light")
         page.set_viewport_size(_TELEPHONE)
         page.wait_for_timeout(_SETTLING)
-        found["excess on a telephone"] = page.evaluate(_EXCESS)
+        found["too wide on a telephone"] = page.evaluate(_TOO_WIDE)
         faults += self._faults("telephone", contrasts=False) if script else []
         self._picture(name, "telephone", pictures)
         return {**found, "faults": faults, "dead": page.evaluate(_DEAD), "wrong": self.wrong}
@@ -229,7 +229,19 @@ _GROUND = "getComputedStyle(document.body).backgroundColor"
 _AWAKE = """() => !document.querySelector('.living-figure > template')
     && [...document.querySelectorAll('.plotly-graph-div')].every(p => p._fullData?.length)
     && [...document.querySelectorAll('.living-widget')].every(w => w.querySelector('.vx[data-error]'))"""
-_EXCESS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# By how many pixels the page is wider than the window, and the innermost elements that reach out the farthest.
+_TOO_WIDE = """() => {
+    const {scrollWidth, clientWidth} = document.documentElement;
+    if (scrollWidth - clientWidth <= 1) return [];
+    const cut = e => e !== document.body && (getComputedStyle(e).overflowX !== 'visible' || cut(e.parentElement));
+    const out = [...document.querySelectorAll('body *')]
+        .map(e => ({e, by: e.getBoundingClientRect().right + window.scrollX - clientWidth}))
+        .filter(({e, by}) => by > 1 && !cut(e.parentElement));
+    const inner = out.filter(({e}) => !out.some(other => other.e !== e && e.contains(other.e)));
+    const told = inner.sort((one, other) => other.by - one.by).slice(0, 3)
+        .map(({e, by}) => `${Math.round(by)} px: ${e.parentElement.className}: ${e.outerHTML.slice(0, 200)}`);
+    return [`${scrollWidth - clientWidth} px wider than the window`, ...told];
+}"""
 
 _SURVEY = """async () => {
     const all = selector => [...document.querySelectorAll(selector)];

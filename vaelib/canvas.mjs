@@ -15,6 +15,28 @@ export function paper(canvas) {
   return { pen, width, height };
 }
 
+/** Return `lay(pen, key, draw)`: it lays a drawing under what moves, and draws it anew only for another key or size. */
+export function underlay() {
+  const kept = document.createElement("canvas");
+  let last;
+  return (pen, key, draw) => {
+    const { width, height } = pen.canvas;
+    if (!width || !height) return; // not to be seen: there is nothing to copy either
+    const wanted = JSON.stringify([width, height, key]);
+    if (wanted !== last) {
+      last = wanted;
+      Object.assign(kept, { width, height }); // which also clears it
+      const own = kept.getContext("2d");
+      own.setTransform(pen.getTransform());
+      draw(own);
+    }
+    pen.save();
+    pen.resetTransform();
+    pen.drawImage(kept, 0, 0);
+    pen.restore();
+  };
+}
+
 export function path(pen, points, { color, width = 1, alpha = 1, dash = [] }) {
   pen.globalAlpha = alpha;
   pen.strokeStyle = color;
@@ -46,6 +68,28 @@ export function write(pen, text, x, y, { color, italic, halo, align = "center" }
     pen.strokeText(text, x, y);
   }
   pen.fillText(text, x, y);
+}
+
+/** Fill a canvas pixel by pixel; `color` gets a pixel's number, row by row, and returns red, green and blue to 255. */
+export function paint(canvas, color) {
+  const pen = canvas.getContext("2d");
+  const pixels = pen.createImageData(canvas.width, canvas.height);
+  const { data } = pixels;
+  for (let i = 0; 4 * i < data.length; i++) {
+    [data[4 * i], data[4 * i + 1], data[4 * i + 2]] = color(i);
+    data[4 * i + 3] = 255;
+  }
+  pen.putImageData(pixels, 0, 0);
+}
+
+/** Return the number of the place nearest to (x, y), or -1 if none is within reach. */
+export function nearest([x, y], places, reach) {
+  let [found, least] = [-1, reach];
+  places.forEach(([px, py], i) => {
+    const distance = Math.hypot(px - x, py - y);
+    if (distance < least) [found, least] = [i, distance];
+  });
+  return found;
 }
 
 /** Return the rotation whose rows are the view's right, up and towards the eye; angles in degrees. */

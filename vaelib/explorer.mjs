@@ -5,7 +5,8 @@
  * model (the kernel's traits) and the page's address. Units: a and b as in the text, latents as the encoder has them,
  * positions on a canvas in CSS pixels.
  */
-import { along, circle, clamp, dot, mix, paper, path, rotation, steps, write } from "./canvas.mjs";
+import { along, circle, clamp, dot, mix, nearest, paint, paper } from "./canvas.mjs";
+import { path, rotation, steps, underlay, write } from "./canvas.mjs";
 import { rasterise } from "./curve.mjs";
 import { openRun, startDecoder } from "./runs.mjs";
 
@@ -36,7 +37,6 @@ function render({ model, el }) {
     Object.entries(info.colormaps).map(([name, digits]) => [name, digits.match(/.{6}/g).map((color) => `#${color}`)]),
   );
   const ending = new AbortController(); // ends every listener outside this element
-  const { signal } = ending;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   const linked = Boolean(model.get("linked")); // to the page's address: a notebook's address is not the widget's
 
@@ -48,9 +48,11 @@ function render({ model, el }) {
   let hovered = -1; // a training point
   let trail = [];
   let truth, decoded, error; // images, 0 to 255, and the squared error over the true image's variance
+  let asked; // what the images are of
   let playing = null;
   const run = () => runs[state.run];
   const onSheet = () => run().means(state.parameters, state.epoch);
+  const offSheet = () => onSheet().some((value, i) => Math.abs(value - state.mu[i]) > 1e-4);
   const inHole = ([a, b]) => Math.hypot(a - hole[0], b - hole[1]) < hole[2];
 
   // ---- The elements ----
@@ -141,16 +143,16 @@ function render({ model, el }) {
     state.parameters = state.parameters.map((value, i) => clamp(value, ...ranges["ab"[i]]));
     const moved = !same(before.parameters, state.parameters);
     const other = before.run !== state.run || before.epoch !== state.epoch;
-    if (changes.mu) free = Math.max(...onSheet().map((value, i) => Math.abs(value - state.mu[i]))) > 1e-4;
+    if (changes.mu) free = offSheet();
     else if (moved || (other && !free)) [state.mu, free] = [onSheet(), false];
     if (before.run !== state.run) {
       shownEpoch = state.epoch;
       if (!changes.view) state.view = run().view;
     }
-    const { parameters, mu } = before;
-    if (other) [trail, hovered] = [[], -1];
-    else if (!same(mu, state.mu)) trail = [...trail.slice(1 - TRAIL), { parameters, mu }];
+    if (other) trail = [];
+    else if (!same(before.mu, state.mu)) trail = [...trail.slice(1 - TRAIL), before];
     if (same(before, state)) return;
+    hover(-1);
     refresh();
     if (!tell) return;
     for (const name of names) {
@@ -165,8 +167,12 @@ function render({ model, el }) {
     const epoch = run().decoderEpoch(state.epoch);
     // An epoch without a decoder is decoded by the one before, from where that one's encoder puts the curve.
     const mu = free ? state.mu : run().means(state.parameters, epoch);
-    decoder.ask({ run: state.run, epoch, mu });
-    truth = rasterise(...state.parameters, run().line_width, info);
+    const wanted = JSON.stringify([state.run, state.epoch, state.parameters, mu]);
+    if (wanted !== asked) { // the colours and the view leave the images as they are
+      asked = wanted;
+      decoder.ask({ run: state.run, epoch, mu });
+      truth = rasterise(...state.parameters, run().line_width, info);
+    }
     runChoice.value = state.run;
     Object.assign(epochSlider, { max: run().epochs, value: state.epoch });
     epochTold.textContent = state.epoch;
@@ -196,6 +202,7 @@ function render({ model, el }) {
   function announce() {
     announcing ||= setTimeout(() => {
       announcing = 0; // while things move, the line follows in steps that can be read
+      if (!decoded) return;
       const [a, b] = state.parameters.map((value) => value.toFixed(2));
       const place = `a = ${a}, b = ${b}${inHole(state.parameters) ? " (in the hole)" : ""}`;
       const mu = `μ = (${state.mu.map((value) => value.toFixed(2)).join(", ")})${free ? ", off the sheet" : ""}`;
@@ -269,7 +276,7 @@ function render({ model, el }) {
   function walk(name) {
     const again = state.transect === name;
     stop();
-    if (again) return;
+    if (again || !name) return;
     playing = {};
     change({ transect: name });
     const begun = performance.now();
@@ -304,21 +311,31 @@ function render({ model, el }) {
     shownEpoch = calm.matches || Math.abs(away) < 0.01 ? state.epoch : shownEpoch + away * share;
     lastTime = now;
     if (shownEpoch !== state.epoch) redraw();
-    const { values, ends } = run().values(state.color, state.epoch);
-    const palette = palettes[state.color];
-    const step = (value) => Math.round(clamp((value - ends[0]) / (ends[1] - ends[0]), 0, 1) * (palette.length - 1));
-    const colors = Array.from(values, (value) => palette[step(value)]);
-    drawParameters(colors);
-    drawLatents(colors);
+    paintPoints();
+    drawParameters();
+    drawLatents();
     drawImages();
-    const percent = state.color === "error" ? (value) => `${(100 * value).toFixed(0)} %` : (value) => value;
-    const style = `background: linear-gradient(90deg, ${palette.join()})`;
-    scale.replaceChildren(`${percent(ends[0])}`, make("span", { class: "vx-bar", style }), `${percent(ends[1])}`);
     announce();
   }
 
+  let paints = {}; // the colours of the training points; mixed anew when another key says so
+  function paintPoints() {
+    const key = [state.run, state.color, state.color === "error" && run().errorsEpoch(state.epoch)].join();
+    if (key === paints.key) return;
+    const { values, others, ends } = run().values(state.color, state.epoch);
+    const palette = palettes[state.color];
+    const share = (value) => clamp((value - ends[0]) / (ends[1] - ends[0]), 0, 1);
+    const tint = (value) => palette[Math.round(share(value) * (palette.length - 1))];
+    paints = { key, colors: Array.from(values, tint), others: others && Array.from(others, tint) };
+    const percents = ends.map((value) => `${(100 * value).toFixed(0)} %`);
+    const [low, high] = state.color === "error" ? [percents[0], `≥ ${percents[1]}`] : ends;
+    const style = `background: linear-gradient(90deg, ${palette.join()})`;
+    scale.replaceChildren(low, make("span", { class: "vx-bar", style }), high);
+  }
+
+  const [underParameters, underLatents] = [underlay(), underlay()];
   let toParameters, parameterPlace; // pixels to (a, b), and back
-  function drawParameters(colors) {
+  function drawParameters() {
     const { pen, width, height } = paper(parameterView.canvas);
     const [left, right, top, bottom] = [34, 10, 8, 34];
     const [spanA, spanB] = [ranges.a[1] - ranges.a[0], ranges.b[1] - ranges.b[0]];
@@ -326,6 +343,12 @@ function render({ model, el }) {
     const shift = left + (width - left - right - perUnit * spanA) / 2;
     parameterPlace = ([a, b]) => [shift + perUnit * (a - ranges.a[0]), top + perUnit * (b - ranges.b[0])];
     toParameters = (x, y) => [ranges.a[0] + (x - shift) / perUnit, ranges.b[0] + (y - top) / perUnit];
+    underParameters(pen, [theme, paints.key, state.transect], drawSpace);
+    const other = run().points.slice(2 * hovered, 2 * hovered + 2);
+    mark(pen, parameterPlace, (past) => past.parameters, state.parameters, other);
+  }
+
+  function drawSpace(pen) {
     const [x0, y0] = parameterPlace([ranges.a[0], ranges.b[0]]);
     const [x1, y1] = parameterPlace([ranges.a[1], ranges.b[1]]);
     pen.fillStyle = theme.well;
@@ -337,39 +360,52 @@ function render({ model, el }) {
     }
     write(pen, "a", (x0 + x1) / 2, y1 + 24, { color: theme.ink, italic: true });
     write(pen, "b", x0 - 28, (y0 + y1) / 2, { color: theme.ink, italic: true });
-    const { points } = run();
-    colors.forEach((color, i) => dot(pen, parameterPlace([points[2 * i], points[2 * i + 1]]), 1.7, color));
+    const { points, others } = run();
+    const scatter = (places, radius, color) => {
+      for (let i = 0; 2 * i < places.length; i++) {
+        dot(pen, parameterPlace([places[2 * i], places[2 * i + 1]]), radius, color(i));
+      }
+    };
+    pen.globalAlpha = 0.45; // those that the latent space leaves out
+    scatter(others, 1.1, (i) => paints.others?.[i] ?? theme.muted);
+    pen.globalAlpha = 1;
+    scatter(points, 1.7, (i) => paints.colors[i]);
     path(pen, circle(hole).map(parameterPlace), { color: theme.ink, width: 1.5, dash: [5, 4] });
     for (const [name, line] of Object.entries(transects)) {
       const chosen = name === state.transect;
       path(pen, line.ends.map(parameterPlace), { color: line.color, width: chosen ? 3.5 : 1.8, alpha: 0.9 });
     }
-    const other = points.slice(2 * hovered, 2 * hovered + 2);
-    mark(pen, parameterPlace, (past) => past.parameters, state.parameters, other, colors);
   }
 
   /** Draw the trail, the hovered training point and the current point on top of all else. */
-  function mark(pen, place, of, current, other, colors) {
+  function mark(pen, place, of, current, other) {
     const past = [...trail.map(of), current].map(place);
     for (let i = 1; i < past.length; i++) {
       path(pen, [past[i - 1], past[i]], { color: theme.ink, width: 2, alpha: (0.7 * i) / past.length });
     }
-    if (hovered >= 0) dot(pen, place(Array.from(other)), 5.5, colors[hovered], theme.ink);
+    if (hovered >= 0) dot(pen, place(Array.from(other)), 5.5, paints.colors[hovered], theme.ink);
     dot(pen, place(current), 8, theme.ink);
     dot(pen, place(current), 6, theme.paper);
     dot(pen, place(current), 4, theme.ink);
   }
 
   let latentPlaces = []; // of the training points, in pixels
-  function drawLatents(colors) {
+  function drawLatents() {
     const { pen, width, height } = paper(latentView.canvas);
     const rows = rotation(state.view);
     const perUnit = (0.5 * Math.min(width, height)) / run().reach;
     const seen = (mu) => rows.map((row) => row.reduce((sum, value, i) => sum + value * (mu[i] - run().centre[i]), 0));
-    const place = (mu) => {
-      const [x, y] = seen(mu);
-      return [width / 2 + perUnit * x, height / 2 - perUnit * y];
-    };
+    const onPaper = ([x, y]) => [width / 2 + perUnit * x, height / 2 - perUnit * y];
+    const place = (mu) => onPaper(seen(mu));
+    const mu = run().embeddingAt(shownEpoch);
+    const key = [theme, paints.key, state.transect, state.view, shownEpoch];
+    underLatents(pen, key, (below) => drawSheet(below, mu, seen, onPaper));
+    const current = free ? state.mu : run().means(state.parameters, shownEpoch);
+    mark(pen, place, (past) => past.mu, current, mu.subarray(3 * hovered, 3 * hovered + 3));
+  }
+
+  function drawSheet(pen, mu, seen, onPaper) {
+    const place = (point) => onPaper(seen(point));
     const ends = SYMBOLS.map((name, axis) => {
       const at = (value) => place([0, 1, 2].map((i) => (i === axis ? value : 0)));
       const arm = 0.75 * run().reach;
@@ -377,35 +413,37 @@ function render({ model, el }) {
       for (let value = -Math.floor(arm); value <= arm; value++) dot(pen, at(value), 1.8, theme.muted);
       return { name, at: at(1.12 * arm) };
     });
-    const mu = run().embeddingAt(shownEpoch);
     const whole = Array.from({ length: run().count }, (_, i) => seen(mu.subarray(3 * i, 3 * i + 3)));
-    latentPlaces = whole.map(([x, y]) => [width / 2 + perUnit * x, height / 2 - perUnit * y]);
+    latentPlaces = whole.map(onPaper);
     const order = whole.map((_, i) => i).sort((i, j) => whole[i][2] - whole[j][2]);
     // The parameter space's own grid, carried into the latent space.
-    const carry = (point) => place(run().meansAt(point, shownEpoch));
-    const carried = (points, options) => path(pen, points.map(carry), options);
+    const carried = (points, options) =>
+      path(pen, points.map((point) => place(run().means(point, shownEpoch))), options);
     for (const share of [0, 0.2, 0.4, 0.6, 0.8, 1]) {
       const [a, b] = [mix(...ranges.a, share), mix(...ranges.b, share)];
       carried(steps(40, (s) => [a, mix(...ranges.b, s)]), { color: theme.muted, alpha: 0.45 });
       carried(steps(30, (s) => [mix(...ranges.a, s), b]), { color: theme.muted, alpha: 0.45 });
     }
-    for (const i of order) dot(pen, latentPlaces[i], 1.3 + 0.7 * clamp(whole[i][2] / run().reach + 1, 0, 2), colors[i]);
+    const near = (i) => clamp(whole[i][2] / run().reach + 1, 0, 2);
+    for (const i of order) dot(pen, latentPlaces[i], 1.3 + 0.7 * near(i), paints.colors[i]);
     for (const { name, at } of ends) write(pen, name, ...at, { color: theme.ink, italic: true, halo: theme.paper });
     carried(circle(hole), { color: theme.ink, width: 1.5, dash: [5, 4] });
     for (const [name, line] of Object.entries(transects)) {
       const width = name === state.transect ? 3.5 : 1.8;
       carried(steps(30, (share) => along(line, share)), { color: line.color, width, alpha: 0.9 });
     }
-    const current = free ? state.mu : run().meansAt(state.parameters, shownEpoch);
-    mark(pen, place, (past) => past.mu, current, mu.subarray(3 * hovered, 3 * hovered + 3), colors);
   }
 
+  let compared; // the two images that the pictures show
   function drawImages() {
-    if (!decoded) return;
+    if (!decoded || (compared?.truth === truth && compared.decoded === decoded)) return;
+    compared = { truth, decoded };
     let [sum, squares, errors] = [0, 0, 0];
     const difference = decoded.map((value, i) => {
       const exact = truth[i] / 255;
-      [sum, squares, errors] = [sum + exact, squares + exact * exact, errors + (value - exact) ** 2];
+      sum += exact;
+      squares += exact * exact;
+      errors += (value - exact) ** 2;
       return value - exact;
     });
     const count = decoded.length;
@@ -422,28 +460,13 @@ function render({ model, el }) {
     pictures[2].note.textContent = `error ${(100 * error).toFixed(1)} %`;
   }
 
-  function paint(canvas, color) {
-    const pen = canvas.getContext("2d");
-    const pixels = pen.createImageData(size, size);
-    for (let i = 0; i < size * size; i++) pixels.data.set([...color(i), 255], 4 * i);
-    pen.putImageData(pixels, 0, 0);
-  }
-
   // ---- Pointing ----
   const position = (event) => [event.offsetX, event.offsetY];
-  function nearest([x, y], places, reach = REACH) {
-    let [found, least] = [-1, reach];
-    places.forEach(([px, py], i) => {
-      const distance = Math.hypot(px - x, py - y);
-      if (distance < least) [found, least] = [i, distance];
-    });
-    return found;
-  }
   const pointOf = (i) => Array.from(run().points.subarray(2 * i, 2 * i + 2));
   const parameterPlaces = () => Array.from({ length: run().count }, (_, i) => parameterPlace(pointOf(i)));
 
-  /** Show a training point in both views, and its image beside it in the one that was pointed at. */
-  function hover(i, { canvas, tip }, places) {
+  /** Show a training point in both views, and its image beside it in the one that was pointed at; -1 for none. */
+  function hover(i, { canvas, tip } = {}, places = []) {
     for (const other of [parameterView, latentView]) other.tip.hidden = true;
     if (i >= 0) {
       const [a, b] = pointOf(i);
@@ -464,6 +487,8 @@ function render({ model, el }) {
   function pointing({ canvas }, { move, hoverAt, tap = () => {} }) {
     let from = null;
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || !event.isPrimary) return; // another button means something else, a second finger too
+      hover(-1);
       from = { at: position(event), view: state.view, far: false };
       canvas.setPointerCapture(event.pointerId);
       stop();
@@ -475,16 +500,22 @@ function render({ model, el }) {
       move(event, from);
     });
     canvas.addEventListener("pointerup", (event) => {
-      if (from && !from.far) tap(position(event));
+      if (from && !from.far) tap(position(event), event.pointerType === "touch");
       from = null;
     });
     canvas.addEventListener("pointercancel", () => (from = null)); // the page is scrolled instead
-    canvas.addEventListener("pointerleave", () => hover(-1, parameterView));
+    // A finger leaves whenever it is lifted: what it tapped stays until something else happens.
+    canvas.addEventListener("pointerleave", (event) => event.pointerType === "touch" || hover(-1));
   }
 
+  const overParameters = (at, byFinger) => {
+    const places = parameterPlaces();
+    hover(nearest(at, places, byFinger ? REACH : 6), parameterView, places);
+  };
   pointing(parameterView, {
     move: (event) => change({ parameters: toParameters(...position(event)) }),
-    hoverAt: (at) => hover(nearest(at, parameterPlaces(), 6), parameterView, parameterPlaces()),
+    hoverAt: overParameters,
+    tap: overParameters,
   });
   pointing(latentView, {
     move(event, from) {
@@ -494,7 +525,7 @@ function render({ model, el }) {
     },
     hoverAt: (at) => hover(nearest(at, latentPlaces, 8), latentView, latentPlaces),
     tap(at) {
-      const i = nearest(at, latentPlaces);
+      const i = nearest(at, latentPlaces, REACH);
       if (i < 0) return;
       change({ parameters: pointOf(i) });
       hover(i, latentView, latentPlaces);
@@ -514,10 +545,10 @@ function render({ model, el }) {
       const here = () => nearest(parameterPlace(state.parameters), parameterPlaces(), Infinity);
       if (!arrow) return hover(here(), view, places());
       stop();
-      hover(-1, view);
+      hover(-1);
       step(...arrow.map((direction) => direction * (event.shiftKey ? 5 : 1)));
     });
-    view.canvas.addEventListener("blur", () => hover(-1, view));
+    view.canvas.addEventListener("blur", () => hover(-1));
   }
   const shift = (right, down) => [state.parameters[0] + 0.02 * right, state.parameters[1] + 0.02 * down];
   const turned = (right, down) => turn(state.view[0] - 5 * right, state.view[1] + 5 * down);
@@ -528,20 +559,29 @@ function render({ model, el }) {
   const decoder = startDecoder(info.decoder, ({ run: name, epoch }) => runs[name].halves(epoch), show);
   el.append(root);
   const listeners = names.map((name) => {
-    const listener = () => same(model.get(name), state[name]) || change({ [name]: model.get(name) });
+    const listener = () => {
+      const value = model.get(name);
+      if (same(value, state[name])) return;
+      if (name === "transect") walk(value);
+      // What follows from it the kernel moves itself; told of it, it would take that for a later wish.
+      else change({ [name]: value }, { tell: false });
+    };
     return [`change:${name}`, listener];
   });
   for (const [name, listener] of listeners) model.on(name, listener);
-  window.addEventListener("hashchange", follow, { signal });
+  window.addEventListener("hashchange", follow, { signal: ending.signal });
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  for (const query of [dark, calm]) query.addEventListener("change", redraw, { signal });
+  for (const query of [dark, calm]) query.addEventListener("change", redraw, { signal: ending.signal });
   const themes = new MutationObserver(redraw);
   for (const element of [document.documentElement, document.body]) themes.observe(element, { attributes: true });
   const sizes = new ResizeObserver(redraw);
   sizes.observe(root);
-  free = Math.max(...onSheet().map((value, i) => Math.abs(value - state.mu[i]))) > 1e-4;
+  free = offSheet();
+  const { transect } = state; // asked for before there was a page to walk in
+  state.transect = "";
   refresh();
   follow();
+  walk(transect);
 
   return () => {
     stop();

@@ -60,7 +60,8 @@ class Explorer(anywidget.AnyWidget):
 
     Traits, to be read, set and observed, with a page before one's eyes or without: `parameters`, the point (a, b);
     `mu`, the three latents that are decoded; `run`, one of `names`; `epoch`, from 0 (before training) to the run's
-    last; `color`, "a", "b" or "error"; `transect`, the line that is walked along, "" for none.
+    last; `color`, "a", "b" or "error"; `transect`, the line that a page walks along, "" for none: setting it begins the
+    walk, and at its end it is "" again.
 
     Setting `parameters` moves `mu` to the encoder's means there, interpolated between the exact images of a fine grid;
     so does another run or epoch, unless `mu` was set to leave the sheet. Setting `mu` moves nothing else. A value that
@@ -181,7 +182,8 @@ def explorer(
 ) -> Explorer:
     """Return the explorer of some runs, by the names that they get in it.
 
-    n_points: at most as many training images of each run. shown: the run it begins with, by default the first, at its
+    n_points: at most as many training images of each run in the latent space; the parameter space has the others too,
+    faint. shown: the run it begins with, by default the first, at its
     best epoch. parameters: where (a, b) it begins, by default the hole's centre. Raises ValueError, which names the
     run, unless all have three latents, finished epochs, one image size, one framing and one hole.
     """

@@ -24,6 +24,7 @@ GRID = (41, 31)
 MOST_BYTES = 1_500_000
 """What the whole explorer may add to a page."""
 _MOST_DECODERS = 7  # of a run
+_MOST_PLACES = 6000  # training images of a run in the parameter space: more would hide each other
 _OTHER_BYTES = 200_000  # of a page's share: the code, and the picture that stands in until it wakes
 _COLORS = 64  # steps of a colour map
 _LATENTS = 3
@@ -82,9 +83,9 @@ def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BY
     """Return `info` and the block of bytes of some runs.
 
     runs: by the names that they get in the explorer. n_points: at most as many training images of each run, the
-    first ones. Embeddings are kept for all epochs, tables of means for all whose weights the runs keep, decoders and
-    the points' errors for as many of these as fit into `budget` bytes of a page, base64 and all else included: one a
-    run is the least, whatever the budget. Raises ValueError as `check` does.
+    first ones; of the others only (a, b) is kept. Embeddings are kept for all epochs, tables of means for all whose
+    weights the runs keep, decoders and the points' errors for as many of these as fit into `budget` bytes of a page,
+    base64 and all else included: one a run is the least, whatever the budget. Raises ValueError as `check` does.
     """
     check(runs)
     packer = Packer()
@@ -219,6 +220,30 @@ def kept_decoder(info: Mapping[str, Any], data: bytes, run: str, epoch: int) -> 
     return unpack(data, entry["decoders"][str(epoch)]).sum(axis=0)
 
 
+def point_errors(run: Run, epoch: int, n_points: int) -> Numbers:
+    """Return the errors (n,) of a run's first `n_points` training images, redrawn, over each image's own variance."""
+    data = dataset.build(run.experiment.data)
+    images = data.images[data.train[:n_points]]
+    return np.asarray(metrics.normalised_error(images, run.decode(run.embeddings[epoch, :n_points], epoch)))
+
+
+def hardest_part(points: ArrayLike, errors: ArrayLike, n: int = 3) -> tuple[tuple[int, int], Numbers, float]:
+    """Return where in the parameter space the errors are largest: the part, its centre (a, b), and its mean error.
+
+    points: (k, 2), (a, b). errors: (k,). The space is cut into n × n equal parts; one is told by its numbers along a
+    and along b, from 0. Parts without a point are left out. Raises ValueError unless there is one error a point, and
+    one point or more.
+    """
+    points, errors = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(errors, dtype=np.float64)
+    if errors.shape != (len(points),) or not len(points):
+        raise ValueError(f"{len(points)} points and errors of shape {errors.shape}: allowed is one error a point")
+    low, high = np.array(list(PARAMETER_RANGE.values())).T
+    parts = np.clip((points - low) / (high - low) * n, 0, n - 1).astype(int)  # (k, 2)
+    means = {(int(i), int(j)): float(errors[(parts == (i, j)).all(axis=1)].mean()) for i, j in np.unique(parts, axis=0)}
+    part = max(means, key=means.__getitem__)
+    return part, low + (np.array(part) + 0.5) / n * (high - low), means[part]
+
+
 def _norm(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[Numbers, Numbers]:
     """Return the scale and the shift that a batch norm applies in inference."""
     names = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -239,7 +264,8 @@ def _in_halves(weights: NDArray[np.float32]) -> NDArray[np.float16]:
 def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, Any]:
     """Pack a run, but for its decoders, and return its entry of `info`."""
     data = dataset.build(run.experiment.data)
-    points = data.parameters[data.train[:n_points]]
+    places = data.parameters[data.train[: max(n_points, _MOST_PLACES)]]
+    points, others = places[:n_points], places[n_points:]
     low, high = np.array(list(PARAMETER_RANGE.values())).T
     curves = dataset.draw(grid_points(), run.experiment.data)
     means = {}
@@ -255,6 +281,7 @@ def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, A
         "best": run.best_epoch,
         "view": [round(angle, 1) for angle in figures.viewing_angles(run.embeddings[run.best_epoch])],
         "points": packer.add_range(points, "uint16", low, high),
+        "others": packer.add_range(others, "uint16", low, high),
         "embeddings": [
             packer.add_range(mu, "uint8", mu.min(axis=0), mu.max(axis=0)) for mu in run.embeddings[:, : len(points)]
         ],
@@ -264,9 +291,7 @@ def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, A
 
 def _errors(packer: Packer, run: Run, epoch: int, n_points: int) -> dict[str, Any]:
     """Pack the reconstruction errors of a run's points, over each image's own variance."""
-    data = dataset.build(run.experiment.data)
-    images = data.images[data.train[:n_points]]
-    error = metrics.normalised_error(images, run.decode(run.embeddings[epoch, :n_points], epoch))
+    error = point_errors(run, epoch, n_points)
     # The hardest fiftieth would leave the other images one colour.
     return packer.add_range(error, "uint8", error.min(), np.percentile(error, 98))
 

@@ -12,7 +12,7 @@ from vaelib.run import Run
 from vaelib.scene import Scene
 
 _DPI = 130
-_POINTS = 1200
+_POINTS = 1200  # training images in the latent space
 _COLORS = 96  # of the picture, whose bytes lie in the page
 
 
@@ -23,13 +23,16 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
     """
     data = dataset.build(run.experiment.data)
     a, b = (float(value) for value in np.asarray(parameters))
-    factors = data.parameters[data.train][:_POINTS]
+    places = data.parameters[data.train]
+    factors = places[:_POINTS]
     mu = run.embeddings[run.best_epoch][:_POINTS]
+    if mu.shape[1] != 3:
+        raise ValueError(f"the embedding has {mu.shape[1]} latents: the picture shows three")
     figure = Figure(figsize=(7.6, 6.2), dpi=_DPI, layout="constrained")  # one that no notebook shows by itself
     above, below = figure.subfigures(2, 1, height_ratios=[3, 2], squeeze=False)[:, 0]
     left, right = above.subplots(1, 2, width_ratios=[2, 3])
     figures.parameter_axes(left).set_title("Parameter space")
-    left.scatter(*factors.T, c=factors[:, 0], s=3, cmap=figures.COLORMAPS["a"], linewidths=0)
+    left.scatter(*places.T, c=places[:, 0], s=1.5, cmap=figures.COLORMAPS["a"], linewidths=0)
     for name, ends in dataset.TRANSECTS.items():
         left.plot(*np.transpose(ends), color=figures.TRANSECT_COLORS[name])
     figures.hole(left, run.experiment)

@@ -18,31 +18,35 @@ function readPart(data, { type, shape, start, low, high }) {
 export function openRun(entry, data, ranges) {
   const known = new Map();
   const read = (part) => known.get(part) ?? known.set(part, readPart(data, part)).get(part);
-  // What is kept for some epochs only is that of the latest one before.
-  const latest = (parts, epoch) => {
+  // What is kept for some epochs only is that of the latest one before: which, for every epoch.
+  const latest = (parts) => {
     const epochs = Object.keys(parts).map(Number);
-    return Math.max(...epochs.filter((kept) => kept <= epoch), Math.min(...epochs));
+    const before = (epoch) => Math.max(...epochs.filter((kept) => kept <= epoch), Math.min(...epochs));
+    return Array.from({ length: entry.epochs + 1 }, (_, epoch) => before(epoch));
   };
+  const kept = { means: latest(entry.means), errors: latest(entry.errors), decoders: latest(entry.decoders) };
   const points = read(entry.points);
   const embedding = (epoch) => read(entry.embeddings[epoch]);
-  /** The encoder's means at (a, b), between the knots of the table of exact images, as `explorer_data.interpolate`. */
-  const means = ([a, b], epoch) => {
-    const part = entry.means[latest(entry.means, epoch)];
-    const table = read(part);
-    const [rows, columns] = part.shape;
-    const x = clamp((a - ranges.a[0]) / (ranges.a[1] - ranges.a[0]), 0, 1) * (columns - 1);
-    const y = clamp((b - ranges.b[0]) / (ranges.b[1] - ranges.b[0]), 0, 1) * (rows - 1);
-    const [column, row] = [Math.min(Math.floor(x), columns - 2), Math.min(Math.floor(y), rows - 2)];
-    return [0, 1, 2].map((axis) => {
-      const at = (down, right) => table[3 * ((row + down) * columns + column + right) + axis];
-      const [above, below] = [mix(at(0, 0), at(0, 1), x - column), mix(at(1, 0), at(1, 1), x - column)];
-      return mix(above, below, y - row);
-    });
-  };
+  const knots = (epoch) => read(entry.means[kept.means[epoch]]);
+  const [rows, columns] = Object.values(entry.means)[0].shape;
   // Between two epochs everything moves on straight lines.
   const between = (get, time) => {
     const [from, to] = [get(Math.floor(time)), get(Math.ceil(time))];
     return from === to ? from : from.map((value, i) => mix(value, to[i], time - Math.floor(time)));
+  };
+  let table, tableTime; // one frame asks for hundreds of points at one time
+  /** The encoder's means at (a, b), between the knots of the table of exact images, as `explorer_data.interpolate`. */
+  const means = ([a, b], time) => {
+    if (tableTime !== time) [table, tableTime] = [between(knots, time), time];
+    const x = clamp((a - ranges.a[0]) / (ranges.a[1] - ranges.a[0]), 0, 1) * (columns - 1);
+    const y = clamp((b - ranges.b[0]) / (ranges.b[1] - ranges.b[0]), 0, 1) * (rows - 1);
+    const [column, row] = [Math.min(Math.floor(x), columns - 2), Math.min(Math.floor(y), rows - 2)];
+    const above = 3 * (row * columns + column);
+    const below = above + 3 * columns;
+    return [0, 1, 2].map((axis) => {
+      const high = mix(table[above + axis], table[above + axis + 3], x - column);
+      return mix(high, mix(table[below + axis], table[below + axis + 3], x - column), y - row);
+    });
   };
   const final = embedding(entry.best);
   const centre = [0, 1, 2].map((axis) => {
@@ -56,22 +60,23 @@ export function openRun(entry, data, ranges) {
   return {
     ...entry,
     points,
+    others: read(entry.others),
     centre,
     reach,
     count: points.length / 2,
     means,
-    meansAt: (parameters, time) => between((epoch) => means(parameters, epoch), time),
     embeddingAt: (time) => between(embedding, time),
-    decoderEpoch: (epoch) => latest(entry.decoders, epoch),
+    errorsEpoch: (epoch) => kept.errors[epoch],
+    decoderEpoch: (epoch) => kept.decoders[epoch],
     halves: (epoch) => readPart(data, entry.decoders[epoch]),
-    /** The values that colour the points, and their ends. */
+    /** The values that colour the points, and the others, whose errors are not kept; and the colours' ends. */
     values(color, epoch) {
       if (color !== "error") {
-        const axis = color === "a" ? 0 : 1;
-        return { values: points.filter((_, i) => i % 2 === axis), ends: ranges[color] };
+        const of = (places) => places.filter((_, i) => i % 2 === (color === "a" ? 0 : 1));
+        return { values: of(points), others: of(read(entry.others)), ends: ranges[color] };
       }
-      const part = entry.errors[latest(entry.errors, epoch)];
-      return { values: read(part), ends: [part.low[0], part.high[0]] };
+      const part = entry.errors[kept.errors[epoch]];
+      return { values: read(part), others: null, ends: [part.low[0], part.high[0]] };
     },
   };
 }
