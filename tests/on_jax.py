@@ -2,10 +2,12 @@
 
 import functools
 import importlib
+import json
 import os
 import pkgutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import jax
@@ -61,6 +63,27 @@ def test_without_a_backend_chosen_the_command_says_how(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("vaelib: ") and done.stderr.count("\n") == 1
     assert "KERAS_BACKEND=jax" in done.stderr
+
+
+@pytest.mark.parametrize("written", [None, "tensorflow"], ids=["nothing written", "Keras's own default written"])
+def test_with_no_backend_chosen_at_all_the_command_trains_with_jax(written, tmp_path):
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path / "keras")}
+    del environment["KERAS_BACKEND"]
+    if written:
+        (tmp_path / "keras").mkdir()
+        (tmp_path / "keras" / "keras.json").write_text(json.dumps({"backend": written}))
+    program = Path(sys.executable).with_name("vaelib")
+    words = ["train", "--profile", "smoke", "--epochs", "1", "--n-images", "40", "--width", "0.06", "--root", tmp_path]
+    done = subprocess.run([program, *words], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert Run(done.stdout.splitlines()[0]).provenance["backend"] == "jax"
+
+
+def test_an_accelerator_is_named_by_its_maker(monkeypatch):
+    assert backend.accelerator() is None
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
+    monkeypatch.setattr(jax, "devices", lambda: [types.SimpleNamespace(device_kind="NVIDIA H100 80GB HBM3")])
+    assert backend.accelerator() == "NVIDIA H100 80GB HBM3"
 
 
 def test_inference_is_compiled_for_few_batch_sizes(monkeypatch):

@@ -1,5 +1,10 @@
 """What every backend has to do alike: inference for any number of inputs, and a refusal where devices are missing."""
 
+import json
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -55,6 +60,65 @@ def test_the_devices_that_train_have_names():
 def test_an_accelerator_trains_one_run_at_a_time(first, workers, monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: [first])
     assert backend.default_workers(8) == workers
+
+
+# Imports vaelib where some packages cannot be found, and tells what is chosen and what was loaded.
+CHOOSING = """
+import os, sys
+from importlib.machinery import ModuleSpec
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        if name in {present!r}:
+            return ModuleSpec(name, None)
+
+sys.meta_path.insert(0, Finder())
+import vaelib
+print(os.environ.get("KERAS_BACKEND"), *sorted({{"keras", "tensorflow", "jax", "scipy"}} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("present", "variable", "file", "chosen"),
+    [
+        (("tensorflow", "jax"), None, None, None),
+        (("tensorflow",), None, None, None),
+        (("jax",), None, None, "jax"),
+        ((), None, None, None),
+        (("jax",), "", None, "jax"),
+        (("jax",), "tensorflow", None, "tensorflow"),
+        (("jax",), "torch", None, "torch"),
+        (("jax",), None, {"backend": "torch"}, None),
+        (("jax",), None, {"backend": "tensorflow"}, "jax"),  # which Keras writes where nobody chose
+        (("jax",), None, {"floatx": "float32"}, "jax"),
+        (("jax",), None, "damaged", "jax"),
+    ],
+)
+def test_jax_is_chosen_where_nobody_chose_and_it_is_the_only_one(present, variable, file, chosen, tmp_path):
+    absent = {"tensorflow", "jax"} - set(present)
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    environment.pop("KERAS_BACKEND", None)
+    if variable is not None:
+        environment["KERAS_BACKEND"] = variable
+    if file is not None:
+        (tmp_path / "keras.json").write_text(file if isinstance(file, str) else json.dumps(file))
+    program = CHOOSING.format(absent=absent, present=set(present))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == [str(chosen)], "and nothing heavy is loaded"
+
+
+def test_a_processor_is_no_accelerator_and_a_gpu_is_named(monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    assert backend.accelerator() is None
+    import tensorflow as tf
+
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "cpu:0"])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    details = {"device_name": "NVIDIA H100 80GB HBM3"}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: details)
+    assert backend.accelerator() == "NVIDIA H100 80GB HBM3"
 
 
 def test_tensorflow_refuses_to_share_a_batch_before_any_work(tmp_path, monkeypatch):

@@ -12,6 +12,13 @@ pytestmark = pytest.mark.jax
 RANDOM = np.random.default_rng(0)
 
 
+def close(mine, theirs):
+    """Check gradients to 1e-4: each number relatively, one that cancels out relatively to the largest beside it."""
+    for a, b in zip(mine, theirs, strict=True):
+        assert abs(a).max() > 0
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * abs(b).max())
+
+
 def stock_upconv(layer, x):
     """Keras's pair with the same weights: a transposed convolution turns its kernel and swaps its channels."""
     transpose = keras.layers.Conv2DTranspose(layer.filters, 3, padding="same", activation=layer.activation)
@@ -38,9 +45,28 @@ def test_up_convolution_equals_up_sampling_and_convolution(height, width, channe
     mine = gradients(lambda x: ops.sum(layer(x) * weighting), x, variables=[layer.bias, layer.kernel])
     others = gradients(lambda x: ops.sum(stock(x) * weighting), x, variables=[transpose.bias, transpose.kernel])
     others[2] = others[2][::-1, ::-1].transpose(0, 1, 3, 2)
-    for a, b in zip(mine, others, strict=True):
-        assert abs(a).max() > 0
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    close(mine, others)
+
+
+def test_up_convolution_in_bfloat16_rounds_its_kernel_once():
+    """The products are of bfloat16, but the kernel of two rows or columns is added up before it is rounded."""
+    layer = UpConv2D(4, dtype="mixed_bfloat16")
+    layer.build((None, 5, 7, 3))
+    layer.kernel.assign(RANDOM.normal(0, 0.3, size=layer.kernel.shape))
+    exact = np.array(layer.kernel)
+    x = ops.cast(RANDOM.normal(size=(2, 5, 7, 3)).astype("float32"), "bfloat16")
+
+    def expected(kernel):
+        strided = np.zeros((4, 4, 4, 3), "float32")
+        for p, rows in enumerate(([2], [1, 2], [0, 1], [0])):
+            for q, columns in enumerate(([2], [1, 2], [0, 1], [0])):
+                strided[p, q] = kernel[np.ix_(rows, columns)].sum((0, 1)).T
+        y = ops.conv_transpose(x, ops.cast(strided, "bfloat16"), strides=2, padding="same")
+        return np.asarray(ops.cast(y, "float32"))
+
+    found = np.asarray(ops.cast(layer(x), "float32"))
+    np.testing.assert_array_equal(found, expected(exact))
+    assert (found != expected(np.asarray(ops.cast(ops.cast(exact, "bfloat16"), "float32")))).any()
 
 
 @pytest.mark.parametrize(("kernel_size", "activation"), [(1, "relu"), (1, None), (1, "tanh"), (3, "relu"), (3, None)])
@@ -57,9 +83,16 @@ def test_biased_convolution_equals_kerass(kernel_size, activation, shape):
         gradients(lambda x, layer=layer: ops.sum(layer(x) * weighting), x, variables=[layer.kernel, layer.bias])
         for layer in (ours, stock)
     ]
-    for mine, theirs in zip(*found, strict=True):
-        assert abs(mine).max() > 0
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+    close(*found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("strides", 2), ("dilation_rate", 2), ("groups", 3), ("use_bias", False), ("data_format", "channels_first")],
+)
+def test_biased_convolution_refuses_what_it_would_leave_out(name, value):
+    with pytest.raises(ValueError, match=rf"{name} = .*: allowed is "):
+        BiasedConv2D(6, 3, **{name: value})
 
 
 @pytest.mark.parametrize("kind", [UpConv2D, lambda *size, **options: BiasedConv2D(*size, 1, **options)])
@@ -91,9 +124,7 @@ def test_fused_batch_norm_equals_kerass(shape):
         )
         for layer in (ours, stock)
     ]
-    for mine, theirs in zip(*found, strict=True):
-        assert abs(mine).max() > 0
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+    close(*found)
     for _ in range(3):
         np.testing.assert_allclose(ours(x, training=True), stock(x, training=True), rtol=1e-4, atol=1e-5)
         # The moving statistics follow step by step: momentum and the biased variance.
@@ -101,6 +132,57 @@ def test_fused_batch_norm_equals_kerass(shape):
             np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
     assert abs(np.asarray(ours.moving_mean)).min() > 0
     np.testing.assert_allclose(ours(x, training=False), stock(x, training=False), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"momentum": 0.9},
+        {"trainable": False},
+        {"axis": 1},
+        {"scale": False},
+        {"center": False},
+        {"renorm": True},
+        {"momentum": 0.5, "mask": True},
+        {"shape": (6, 4)},
+    ],
+    ids=lambda settings: ", ".join(settings),
+)
+def test_whatever_its_settings_fused_batch_norm_is_kerass(settings):
+    settings = {**settings}
+    shape, masked = settings.pop("shape", (4, 3, 5, 4)), settings.pop("mask", False)
+    ours, stock = (kind(**settings) for kind in (FusedBatchNormalization, keras.layers.BatchNormalization))
+    x = RANDOM.normal(2, 3, size=shape).astype("float32")
+    options = {"mask": RANDOM.uniform(size=shape[:-1]) < 0.5} if masked else {}
+    ours.build(shape), stock.build(shape)
+    for layer in (ours, stock):
+        for weight in layer.trainable_weights:
+            weight.assign(np.linspace(0.5, 2, weight.shape[0]))
+    for _ in range(3):
+        mine, theirs = (layer(x, training=True, **options) for layer in (ours, stock))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+        assert len(ours.weights) == len(stock.weights)
+        for a, b in zip(ours.weights, stock.weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert (abs(np.asarray(ours.moving_mean)).min() > 0) == settings.get("trainable", True)
+    np.testing.assert_allclose(ours(x, training=False), stock(x, training=False), rtol=1e-4, atol=1e-5)
+
+
+def test_fused_batch_norm_is_saved_and_goes_on_as_it_was(tmp_path):
+    x = RANDOM.normal(2, 3, size=(4, 3, 5, 4)).astype("float32")
+    model = keras.Sequential([keras.Input((3, 5, 4)), FusedBatchNormalization(momentum=0.9, epsilon=1e-2)])
+    (layer,) = model.layers
+    layer.gamma.assign(np.linspace(0.5, 2, 4)), layer.beta.assign(np.linspace(-1, 1, 4))
+    model(x, training=True)
+    model.save(tmp_path / "model.keras")
+    own = {"FusedBatchNormalization": FusedBatchNormalization}
+    again = keras.saving.load_model(tmp_path / "model.keras", custom_objects=own)
+    assert type(again.layers[0]) is FusedBatchNormalization
+    assert (again.layers[0].momentum, again.layers[0].epsilon) == (0.9, 1e-2)
+    for training in (False, True):  # as it was saved, and one step on
+        np.testing.assert_array_equal(again(x, training=training), model(x, training=training))
+        for a, b in zip(again.weights, model.weights, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_fused_batch_norm_keeps_float32_statistics_under_bfloat16():

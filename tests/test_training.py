@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 from interrupting import interrupted
 
-from vaelib import Experiment, dataset, losses, parallel, provenance, store, training
+from vaelib import Experiment, backend, dataset, losses, parallel, provenance, store, training
+from vaelib.model import VAE
 from vaelib.parallel import train_all
-from vaelib.run import Run, best_epoch
+from vaelib.run import Run, best_epoch, get_weights, set_weights
 from vaelib.training import Batches, TrainingError, train
 
 TINY = Experiment.from_profile(
@@ -63,12 +65,29 @@ def test_a_finished_run_holds_what_the_contract_names(run):
 
 
 @pytest.mark.jax
+def test_weights_of_other_names_are_refused_before_any_is_set(run):
+    model = run.model("last")
+    kept = get_weights(model)
+    # Two norms of one shape: only their names tell them apart.
+    first, second = (next(name for name in kept if name.endswith(end)) for end in ("norm_1.gamma", "norm_2.gamma"))
+    renamed = {{first: second, second: first}.get(name, name): array + 1 for name, array in kept.items()}
+    for arrays, told in ((renamed, "norm_2.gamma stands for norm_1.gamma"), (dict([*kept.items()][:-1]), "nothing")):
+        with pytest.raises(store.DamagedError, match=f"those of another model: {told}"):
+            set_weights(model, arrays)
+    for weight, array in zip(model.weights, kept.values(), strict=True):
+        np.testing.assert_array_equal(weight, array)
+    # What Keras puts before the layer's name does not count.
+    set_weights(model, {f"{name[:4]}elsewhere.{name[4:]}": array for name, array in kept.items()})
+
+
+@pytest.mark.jax
 def test_provenance_says_where_a_run_comes_from(run):
     origin = json.loads((run.path / "provenance.json").read_text())
     assert origin == run.provenance
     assert origin["profile"] == "smoke" and origin["backend"] == keras.backend.backend()
     assert origin["versions"]["keras"] and origin["versions"]["python"] == sys.version.split()[0]
     assert origin["hardware"]["cores"] >= 1 and origin["hardware"]["processor"]
+    assert origin["devices"] == backend.device_names() and origin["accelerator"] == backend.accelerator()
     assert origin["wall_time"] > 0 and origin["images_per_second"] > 0
     assert origin["git_commit"] == provenance.git_commit()
 
@@ -120,12 +139,12 @@ def test_without_noise_the_reconstruction_beats_the_validation_terms_noise(run):
         (lambda run: run.encode(np.full((1, 32, 32), np.nan)), "images reaches from nan"),
         (lambda run: run.encode(np.zeros((1, 32, 32), "int32")), "images has type int32"),
         (lambda run: run.decode(np.zeros((2, 4))), r"latents has shape \(2, 4\): allowed is \(n, 3\)"),
-        (lambda run: run.decode(np.zeros((2, 3)), epoch=2), r"epoch = 2: allowed are 'best', 'last' and"),
+        (lambda run: run.decode(np.zeros((2, 3)), epoch=0), r"epoch = 0: allowed are 'best', 'last' and"),
         (lambda run: run.encode(np.zeros((1, 32, 32)), epoch="first"), "epoch = 'first'"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_named(run, call, message):
-    run = Run(run.path) if run.best_epoch != 2 else pytest.skip("epoch 2 happens to be kept")
+    run = Run(run.path)  # which keeps the epochs 1, 3 and the best one, and never what was before the first
     with pytest.raises(ValueError, match=message):
         call(run)
 
@@ -133,6 +152,31 @@ def test_wrong_input_is_named(run, call, message):
 def test_a_finished_run_is_returned_at_once(run, root, monkeypatch):
     monkeypatch.setattr(training, "_Trainer", None)
     same(train(TINY, root), run)
+
+
+def test_a_finished_run_is_returned_from_a_place_that_cannot_be_written(run, root, monkeypatch):
+    def refuse(path, *_, **__):
+        raise store.StoreError(f"cannot write {path}: Read-only file system")
+
+    for name in ("check_writable", "lock", "write", "move_aside"):
+        monkeypatch.setattr(store, name, refuse)
+    monkeypatch.setattr(training, "_Trainer", None)
+    same(train(TINY, root), run)
+    same(train_all([TINY, TINY], root, workers=2)[0], run)
+    for call in (train, lambda experiment, root: train_all([TINY, experiment], root)):
+        with pytest.raises(store.StoreError, match=f"cannot write {root}"):
+            call(TINY.replace(seed=99), root)
+
+
+def test_a_damaged_run_in_a_place_that_cannot_be_written_is_not_returned(run, copy, tmp_path, monkeypatch):
+    (copy / "weights-0003.npz").unlink()
+
+    def refuse(path):
+        raise store.StoreError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr(store, "check_writable", refuse)
+    with pytest.raises(store.StoreError, match=f"cannot write {tmp_path}"):
+        train(TINY, tmp_path)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(run, tmp_path):
@@ -239,9 +283,51 @@ def test_an_unwritable_root_is_named_before_any_work(tmp_path, monkeypatch):
 
 def test_an_infinite_loss_names_epoch_step_term_and_settings(tmp_path):
     wild = TINY.replace(learning_rate=10.0, optimizer="sgd", beta=1e3, schedule="constant", gamma=0.0)
-    with pytest.raises(TrainingError, match=r"became (nan|inf) in epoch \d, step \d+.*learning_rate = 10, beta = 1000"):
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in epoch \d, step \d+.*learning_rate = 10, "):
         train(wild, tmp_path, progress=False)
     assert Run(tmp_path / wild.name).epochs < 3
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "told", "blamed"),
+    [
+        ({"cross_entropy"}, "cross_entropy", "learning_rate = 0.003, optimizer = adam, precision = float32"),
+        ({"kl"}, "kl", "learning_rate = 0.003, beta = 0.001, variance = constant"),
+        ({"penalty"}, "penalty", "penalty = entanglement, gamma = 0.01, batch_size = 16, learning_rate = 0.003"),
+        (
+            {"kl", "penalty"},
+            "kl",
+            "learning_rate = 0.003, beta = 0.001, variance = constant, penalty = entanglement, gamma = 0.01, "
+            "batch_size = 16",
+        ),
+        ({"loss"}, "loss", "beta = 0.001, gamma = 0.01, learning_rate = 0.003"),
+    ],
+)
+def test_the_settings_to_blame_are_those_of_the_term(spoilt, told, blamed, tmp_path, monkeypatch):
+    terms, total = VAE.loss_terms, losses.total
+
+    def spoiling(self, *arguments):
+        return {name: value * np.nan if name in spoilt else value for name, value in terms(self, *arguments).items()}
+
+    monkeypatch.setattr(VAE, "loss_terms", spoiling)
+    monkeypatch.setattr(losses, "total", lambda *a, **k: total(*a, **k) * (np.nan if "loss" in spoilt else 1))
+    message = f": {told} became nan in epoch 1, step 1. Most likely to blame: {blamed}. The state"
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        train(TINY, tmp_path, progress=False)
+
+
+def test_the_settings_to_blame_for_the_weights_alone(tmp_path, monkeypatch):
+    """Spoilt after all batches, they show in no term."""
+
+    def spoiling(self, logs=None):
+        weight = self.vae.encoder.weights[0]
+        weight.assign(np.full(weight.shape, np.nan, "float32"))
+
+    monkeypatch.setattr(training._Trainer, "on_test_end", spoiling)
+    blamed = "learning_rate = 0.003, optimizer = adam, precision = float32"
+    message = rf": weights became nan in epoch 1, validation\. Most likely to blame: {blamed}\. The state"
+    with pytest.raises(TrainingError, match=message):
+        train(TINY, tmp_path, progress=False)
 
 
 @pytest.mark.jax

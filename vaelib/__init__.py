@@ -3,7 +3,11 @@
 `import vaelib` loads no Keras: what needs it is imported on first use.
 """
 
+import json
+import os
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaelib.experiment import Experiment, SettingError
@@ -17,6 +21,36 @@ __version__ = "0.1.0"
 __all__ = ["Experiment", "Run", "SettingError", "__version__", "train", "train_all"]
 
 _HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.parallel"}
+
+
+def _choose_backend() -> None:
+    """Have Keras use JAX where nobody chose a backend, TensorFlow is not installed and JAX is.
+
+    Keras reads the variable when it is first imported, also in the processes that this one starts.
+    """
+    if os.environ.get("KERAS_BACKEND") or _configured() != "tensorflow":
+        return
+    if not _installed("tensorflow") and _installed("jax"):
+        os.environ["KERAS_BACKEND"] = "jax"
+
+
+def _configured() -> str:
+    """Return the backend that Keras's own file names; Keras writes "tensorflow" there where nobody chose any."""
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    try:
+        return str(json.loads((home / "keras.json").read_bytes())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # something between keeps it away
+        return False
+
+
+_choose_backend()
 
 
 def __getattr__(name: str) -> Any:

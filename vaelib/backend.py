@@ -23,6 +23,20 @@ def device_names(count: int = 1) -> list[str]:
     return [str(device) for device in keras.distribution.list_devices()[:count]]
 
 
+def accelerator() -> str | None:
+    """Return the maker's name of the accelerator that trains, "NVIDIA H100 80GB HBM3" say; None for a processor."""
+    if device_names()[0].startswith("cpu"):
+        return None
+    if name() == "jax":
+        import jax
+
+        return str(jax.devices()[0].device_kind)
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return str(details.get("device_name", "an accelerator"))
+
+
 def default_workers(cores: int) -> int:
     """Return how many trainings to run side by side: one a core, or one alone where an accelerator does the work.
 

@@ -1,5 +1,6 @@
 """The layers that Keras has not, or has slower: sampling, up-convolution, fused batch norm."""
 
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -53,8 +54,9 @@ class UpConv2D(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the kernel (3, 3, in, out) and the bias (out,)."""
         shape = (3, 3, int(input_shape[-1] or 0), self.filters)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        # Read as they are under any policy: sums of a kernel already rounded to bfloat16 would be rounded twice.
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer, autocast=False)
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros", autocast=False)
 
     def call(self, x: Any) -> Any:
         """Return the up-convolved map (n, 2h, 2w, out)."""
@@ -72,8 +74,20 @@ class BiasedConv2D(keras.layers.Conv2D):
     """Keras's convolution, with convolution, bias and relu in one kernel where the backend has one.
 
     (n, h, w, in) to (n, h, w, filters) at stride 1. TensorFlow's gradient for the weights of a 1×1 convolution is slow
-    on a processor; it is a matrix product, and is written as one.
+    on a processor; it is a matrix product, and is written as one. Raises ValueError for the settings of its parent that
+    it has not: strides, dilation, groups, no bias, channels first.
     """
+
+    ONLY = MappingProxyType(
+        {"strides": (1, 1), "dilation_rate": (1, 1), "groups": 1, "use_bias": True, "data_format": "channels_last"}
+    )
+    """Its parent's settings that `call` does not read, and the one value that each may have."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name, only in self.ONLY.items():
+            if getattr(self, name) != only:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: allowed is {only!r}")
 
     def call(self, inputs: Any) -> Any:
         """Return the convolved map."""
@@ -87,18 +101,25 @@ class BiasedConv2D(keras.layers.Conv2D):
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalisation over the last axis, in one kernel where the backend has one.
 
-    Same weights, moving statistics and inference as its parent; bfloat16 activations keep float32 statistics.
-    Source: Ioffe & Szegedy 2015.
+    Same weights, moving statistics and inference as its parent; bfloat16 activations keep float32 statistics. What
+    that kernel does not do is left to the parent: a mask, another axis or number of axes, no scale, no centre,
+    renormalisation, statistics over devices. Source: Ioffe & Szegedy 2015.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the normalised map, of the shape of `inputs` (n, h, w, c)."""
-        if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
+        if not (training and self.trainable and self._fits_one_kernel(inputs, mask)):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = _fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
         self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
         self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
         return outputs
+
+    def _fits_one_kernel(self, inputs: Any, mask: Any) -> bool:
+        usual = self.scale and self.center and not self.renorm and not self.synchronized
+        over_the_last = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        known = keras.backend.standardize_dtype(inputs.dtype) != "float64"
+        return usual and over_the_last and known and mask is None and keras.backend.backend() == "tensorflow"
 
 
 def _fused_batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:

@@ -5,10 +5,12 @@ and SHA-256 of every file. Files of an epoch get names of their own and the mani
 any moment leaves the state of the epoch before, whole.
 """
 
+import contextlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +151,14 @@ class Run:
         return store.read(self.path / name, self.manifest["files"].get(name, ""))
 
 
+def finished(path: str | os.PathLike[str], experiment: Experiment) -> Run | None:
+    """Open the finished run of an experiment at `path`; None where there is none, or a damaged one."""
+    with contextlib.suppress(store.DamagedError):
+        found = Run(path) if is_complete(path) else None
+        return found if found and found.experiment.hash == experiment.hash else None
+    return None
+
+
 def best_epoch(history: list[dict[str, float]]) -> int:
     """Return the epoch (from 1) with the lowest val_loss, the first of equals; 0 for an empty history."""
     return min(range(len(history)), key=lambda index: history[index]["val_loss"]) + 1 if history else 0
@@ -194,7 +204,18 @@ def get_weights(model: "VAE") -> dict[str, np.ndarray]:
 
 def set_weights(model: "VAE", arrays: dict[str, np.ndarray]) -> None:
     """Set what `get_weights` returned. Raises DamagedError when they are of another model."""
+    check_names(model, arrays)
     assign(model.weights, list(arrays.values()))
+
+
+def check_names(model: "VAE", arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise DamagedError unless the arrays are named, in order, after the layers and weights of the model."""
+    # What stands before the layer in a path is Keras's affair, and may change with its version.
+    found = [name.partition("-")[2].split(".")[-2:] for name in arrays]
+    for own, stored in zip_longest((weight.path.split("/")[-2:] for weight in model.weights), found):
+        if own != stored:
+            own, stored = ("nothing" if name is None else ".".join(name) for name in (own, stored))
+            raise store.DamagedError(f"the stored weights are those of another model: {stored} stands for {own}")
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:

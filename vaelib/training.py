@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,14 @@ from vaelib.run import Run
 
 _TERMS = ("loss", "cross_entropy", "kl", "penalty")
 _BLAMED = (*_TERMS[1:], "loss")  # where several are no numbers, the term is named rather than the total
+# What is most likely to have spoilt a term, or the weights behind all of them.
+_SUSPECTS = {
+    "cross_entropy": ("learning_rate", "optimizer", "precision"),
+    "kl": ("learning_rate", "beta", "variance"),
+    "penalty": ("penalty", "gamma", "batch_size", "learning_rate"),
+    "weights": ("learning_rate", "optimizer", "precision"),
+    "loss": ("beta", "gamma", "learning_rate"),
+}
 
 
 class TrainingError(RuntimeError):
@@ -34,11 +42,17 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
 
     A finished run is returned at once; an interrupted one goes on after its last finished epoch. A second process
     that asks for the same run waits for the first. A damaged folder is moved aside, with a warning, and the run
-    made again. Raises StoreError when `root` cannot be written, TrainingError when the loss becomes NaN or infinite,
-    when the run was begun on another Keras backend or when there are fewer devices than it asks for.
-    Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
+    made again. Raises StoreError when `root` cannot be written and the run is not finished, TrainingError when the
+    loss becomes NaN or infinite, when the run was begun on another Keras backend or when there are fewer devices than
+    it asks for. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
     """
-    root = store.check_writable(root)
+    try:
+        root = store.check_writable(root)
+    except store.StoreError:
+        finished = run.finished(Path(root) / experiment.name, experiment)
+        if finished is None:
+            raise
+        return finished
     path = root / experiment.name
     try:
         with store.lock(root / f".{experiment.name}.lock", waiting=f"waiting for {path}, which another process trains"):
@@ -192,12 +206,19 @@ class _Trainer(keras.callbacks.Callback):
         """Raise TrainingError, which names the first, if any value is no number."""
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
-            settings = self.experiment
             raise TrainingError(
                 f"{self.path.name}: {wrong[0]} became {values[wrong[0]]} in epoch {self.epoch + 1}, {where}. "
-                f"Most likely to blame: learning_rate = {settings.learning_rate:g}, beta = {settings.beta:g}, gamma "
-                f"= {settings.gamma:g}, precision = {settings.precision}. The state after epoch {self.epoch} is kept."
+                f"Most likely to blame: {self._suspects(wrong)}. The state after epoch {self.epoch} is kept."
             )
+
+    def _suspects(self, wrong: Sequence[str]) -> str:
+        """Return the settings most likely to have spoilt all that is no number, with their values."""
+        terms = [name.removeprefix("val_") for name in wrong]
+        if len(terms) > 1:  # the total follows from its terms
+            terms = [name for name in terms if name != "loss"]
+        names = dict.fromkeys(name for term in terms for name in _SUSPECTS[term])
+        values = {name: getattr(self.experiment, name) for name in names}
+        return ", ".join(f"{n} = {v:g}" if isinstance(v, float) else f"{n} = {v}" for n, v in values.items())
 
     def _close_bar(self) -> None:
         if self.bar is not None:
@@ -212,6 +233,7 @@ class _Trainer(keras.callbacks.Callback):
             )
         weights = store.unpack(found.read(run.weights_file(found.epochs)))
         state = store.unpack(found.read(run.state_file(found.epochs)))
+        run.check_names(self.vae, weights)
         # In the order of `_keep`; together, so that all fit before the first is set.
         variables = [*self.vae.weights, self.vae.sampling.seed_generator.state, *self.vae.optimizer.variables]
         run.assign(variables, [*weights.values(), *state.values()])
@@ -303,6 +325,7 @@ def _origin(experiment: Experiment) -> dict[str, Any]:
         "profile": experiment.profile,
         "backend": backend.name(),
         "devices": backend.device_names(experiment.devices),
+        "accelerator": backend.accelerator(),
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
         "hardware": provenance.hardware(),
