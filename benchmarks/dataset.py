@@ -38,6 +38,8 @@ HALF_EXTENT = 4.2  # units from the middle to the edge of the square frame
 DPI = 100
 FINER = 16  # points of the reference along a pixel's side
 NAMES = ("vaelib", "matplotlib", "pillow")
+LEAST_TIMES = 20  # as fast as matplotlib
+MOST_MEMORY = 200e6  # bytes beyond the result
 
 
 class MatplotlibDrawer:
@@ -172,17 +174,26 @@ def measure(pairs: int, images: dict[str, int], n_memory: int, n_errors: int) ->
     for _ in range(pairs):
         for name, draw in work.items():
             speeds[name].append(images[name] / seconds(draw, parameters[: images[name]]))
+    times = {name: common.ratios(speeds["vaelib"], speeds[name]) for name in NAMES[1:]}
     return {
         "machine": common.machine("pillow"),
         "image_size": SIZE,
         "line_width": LINE_WIDTH,
         "images_per_second": {name: common.spread(found) for name, found in speeds.items()},
-        "times": {name: common.ratios(speeds["vaelib"], speeds[name]) for name in NAMES[1:]},
+        "times": times,
         "memory_images": n_memory,
         "extra_memory_bytes": memory,
         "error_images": n_errors,
         "errors": errors(parameters[:n_errors]),
+        "targets": judge(times["matplotlib"]["median"], memory),
     }
+
+
+def judge(times: float, memory: int) -> list[dict[str, Any]]:
+    """Return what was reached and whether it suffices. times: as fast as matplotlib; memory: bytes."""
+    speed = {"target": f"at least {LEAST_TIMES} times as fast as matplotlib", "reached": f"{times:.1f} times"}
+    room = {"target": f"memory under {MOST_MEMORY / 1e6:.0f} MB", "reached": f"{memory / 1e6:.0f} MB"}
+    return [{**speed, "met": times >= LEAST_TIMES}, {**room, "met": memory < MOST_MEMORY}]
 
 
 def main() -> None:
@@ -212,6 +223,8 @@ def main() -> None:
             ratio = f"{times['median']:.1f} ({times['min']:.1f}-{times['max']:.1f})"
         print(f"{name:11}{speed:9.0f}   {ratio:33}{error['mean_absolute']:10.3f}{error['root_mean_square']:18.2f}")
     print(f"memory: {result['extra_memory_bytes'] / 1e6:.0f} MB beyond {given.memory_images} images")
+    for target in result["targets"]:
+        print(f"target: {target['target']}: {target['reached']}, {'met' if target['met'] else 'NOT met'}")
     common.write(given.json or common.FOLDER / "dataset.json", result)
 
 

@@ -1,5 +1,6 @@
 """The build, on the real tree at the smoke profile and on a small tree where things go wrong."""
 
+import errno
 import json
 import os
 import shlex
@@ -75,7 +76,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "book" / "index.md").write_text("# Small\n\nThe [first chapter](../notebooks/01_one.ipynb).\n")
     write_chapter(root, "01_one")
     write_chapter(root, "02_two", parameters=PARAMETERS + "\nturns: int = 3  # how often")
-    monkeypatch.setattr(vendor, "collect", lambda book, cache, target: target.mkdir(parents=True))
+    monkeypatch.setattr(vendor, "collect", lambda book, cache, target: target.mkdir(parents=True, exist_ok=True))
     monkeypatch.setattr(book, "_pages", lambda source, output: output / "html")
     return root
 
@@ -139,14 +140,97 @@ def test_a_mistake_ends_the_build_before_it_begins(tree: Path, arguments: dict[s
     assert not (tree / "_build").exists()
 
 
-def test_a_mistake_leaves_the_last_build_as_it_was(tree: Path) -> None:
-    runs = tree / "_build" / "runs"
-    runs.mkdir(parents=True)
+@pytest.fixture
+def precious(tree: Path) -> Path:
+    """A run of an earlier build."""
+    run = tree / "_build" / "runs" / "precious"
+    run.mkdir(parents=True)
     (tree / "_build" / ".vaelib-book").touch()
-    (runs / "precious").touch()
+    return run
+
+
+def test_a_mistake_leaves_the_last_build_as_it_was(tree: Path, precious: Path) -> None:
     with pytest.raises(SettingError):
         book.build(tree, parameters={"gama": 1})
-    assert (runs / "precious").exists()
+    assert precious.exists()
+
+
+def add_checks(path: Path, source: str) -> None:
+    """Give a chapter a cell of checks after its parameters."""
+    chapter = nbformat.read(path, as_version=4)
+    chapter.cells.insert(2, nbformat.v4.new_code_cell(source, metadata={"tags": ["checks"]}))
+    nbformat.write(chapter, path)
+
+
+def test_a_chapters_own_checks_end_the_build_before_it_begins(tree: Path) -> None:
+    path = tree / "notebooks" / "02_two.ipynb"
+    add_checks(path, "from vaelib import SettingError\nif turns > 5:\n    raise SettingError(f'turns = {turns}: to 5')")
+    with pytest.raises(SettingError, match="turns = 7: to 5"):
+        book.build(tree, parameters={"turns": "7"})
+    assert not (tree / "_build").exists()
+    with pytest.raises(BuildError, match="02_two: not executed"):  # and not that it could not be
+        book.build(tree, parameters={"turns": "7"}, chapters=["01"])
+    add_checks(path, "1 / 0")
+    with pytest.raises(BuildError, match="02_two: its checks failed: ZeroDivisionError: division by zero"):
+        book.build(tree)
+
+
+def test_no_run_is_removed_before_the_vendored_parts_are_there(
+    tree: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: Path) -> None:
+        raise BuildError("npm could not install MathJax")
+
+    executed = tree / "_build" / "source" / "notebooks" / "01_one.ipynb"
+    executed.parent.mkdir(parents=True)
+    executed.touch()
+    monkeypatch.setattr(vendor, "collect", offline)
+    with pytest.raises(BuildError, match="npm"):
+        book.build(tree, profile="smoke")
+    assert precious.exists() and executed.exists()
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "book.css")
+
+
+def full_within(*_: object, **__: object) -> None:
+    raise shutil.Error([("book/book.css", "source/book.css", "[Errno 28] No space left on device")])
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "fault"),
+    [(vendor, "collect", full), (shutil, "copyfile", full), (shutil, "copytree", full_within)],
+    ids=["vendored parts", "file", "tree"],
+)
+def test_a_full_disk_while_staging_is_one_line_and_costs_no_run(
+    tree: Path, precious: Path, module: object, function: str, fault: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, function, fault)
+    with pytest.raises(StoreError, match=r"cannot write .*No space left on device") as caught:
+        book.build(tree, profile="smoke")
+    assert "book.css" in str(caught.value) and "\n" not in str(caught.value)
+    assert precious.exists()
+
+
+def test_a_log_that_cannot_be_written_is_named(tree: Path, precious: Path) -> None:
+    (tree / "_build" / "logs").touch()
+    with pytest.raises(StoreError, match=r"cannot write .*logs: .*File exists"):
+        book.build(tree, profile="smoke")
+
+
+def test_runs_of_the_study_are_kept_for_a_chapter_that_does_not_read_them(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "_train_study", lambda chapters, output: {})
+    write_chapter(tree, "02_two", parameters=PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds")
+    book.build(tree, profile="smoke")
+    runs = tree / "_build" / "runs"
+    for number, kept in (("01", ["sweep"]), ("02", [])):
+        for name in ("sweep", "precious"):
+            (runs / name).mkdir(parents=True, exist_ok=True)
+        book.build(tree, profile="smoke", chapters=[number])
+        assert sorted(path.name for path in runs.iterdir()) == kept
 
 
 def test_a_failed_cell_stops_the_build_and_is_named(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -261,12 +345,21 @@ def test_media_that_a_chapter_names_are_beside_its_page(tree_with_pages: Path) -
 
 
 def command_line(
-    tree: Path, *arguments: str, env: Mapping[str, str] | None = None, group: bool = False
+    tree: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    group: bool = False,
+    plan: Path = study.PLAN,
 ) -> subprocess.Popen[str]:
-    """Start `vaelib book` in the tree, without the vendored parts and the pages, in a `group` of its own or not."""
+    """Start `vaelib book` in the tree, without the vendored parts and the pages, in a `group` of its own or not.
+
+    plan: the file with the study's trainings.
+    """
     program = (
-        "from vaelib import book, cli, vendor\n"
-        "vendor.collect = lambda book, cache, target: target.mkdir(parents=True)\n"
+        "import pathlib\n"
+        "from vaelib import book, cli, study, vendor\n"
+        f"study.PLAN = pathlib.Path({str(plan)!r})\n"
+        "vendor.collect = lambda book, cache, target: target.mkdir(parents=True, exist_ok=True)\n"
         "book._pages = lambda source, output: output / 'html'\n"
         "cli.main()"
     )
@@ -346,6 +439,56 @@ training._Trainer.on_epoch_begin = wait"""
     alone = train(experiments[1], tmp_path / "alone", progress=False)
     np.testing.assert_array_equal(Run(second).embeddings, alone.embeddings)
     assert Run(second).history["loss"].tolist() == alone.history["loss"].tolist()
+
+
+def test_an_interrupted_study_keeps_its_runs_and_goes_on_with_the_rest(tree: Path) -> None:
+    """Interrupted when one of its two trainings is finished and the other in its second epoch."""
+    plan, gate, workers, preload = (tree / name for name in ("plan.yml", "gate", "workers", "preload.py"))
+    plan.write_text(
+        "profile: smoke\nsettings: {n_images: 60, width: 0.06, epochs: 2, snapshots: []}\ngrid: {seed: [0, 1]}\n"
+    )
+    workers.mkdir()
+    preload.write_text(f"""
+import os, pathlib, time
+from vaelib import training
+
+pathlib.Path({str(workers)!r}, str(os.getpid())).touch()
+
+def wait(trainer, epoch, logs=None, original=training._Trainer.on_epoch_begin):
+    while epoch == 1 and trainer.experiment.seed == 1 and not pathlib.Path({str(gate)!r}).exists():
+        time.sleep(0.05)
+    original(trainer, epoch, logs)
+
+training._Trainer.on_epoch_begin = wait""")
+    write_chapter(tree, "02_two", parameters=PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds")
+    output, environment = tree / "_build", {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(preload)}
+    first, second = (output / "runs" / "sweep" / each.name for each in sweep.read(plan).experiments())
+    finished = (first / "manifest.json", first.with_name(f"{first.name}.measures.json"))
+
+    process = command_line(tree, "--jobs", "1", env=environment, group=True, plan=plan)
+    while not finished[1].exists() or finished_epochs(second) < 1:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and "Traceback" not in errors
+    message, command = errors.strip().splitlines()[-2:]
+    assert ": finished runs 1, unfinished runs 1;" in message
+    assert command.strip() == "vaelib book --jobs 1 --reuse"
+    begun = list(workers.iterdir())
+    assert begun and all(gone(int(path.name)) for path in begun)
+    assert Run(first).complete and finished_epochs(second) == 1
+    assert told(output) == [] and not (output / "study").exists()
+    kept = [path.stat().st_mtime_ns for path in finished]
+
+    gate.touch()
+    process = command_line(tree, *shlex.split(command)[2:], env=environment, plan=plan)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert [path.stat().st_mtime_ns for path in finished] == kept, "a finished run was trained or measured again"
+    assert Run(second).complete
+    assert [row["seed"] for row in sweep.read_table(output / "study" / "table.csv")] == [0, 1]
+    assert sorted(str(entry["chapter"]) for entry in told(output)) == ["01_one", "02_two"]
 
 
 def test_a_kernel_that_dies_before_its_first_cell_is_started_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

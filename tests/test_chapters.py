@@ -53,11 +53,23 @@ def test_papermill_knows_every_parameter_its_type_and_its_meaning(path: Path) ->
 
 
 @each
+def test_a_chapter_checks_its_parameters_before_all_else(path: Path) -> None:
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert "parameters" in cells[0].metadata.get("tags", [])
+    assert "notebook.parameters(globals())" in cells[1].source
+
+
+@each
 def test_every_figure_has_a_name_a_caption_and_alt_text(path: Path) -> None:
+    """The alt text of a picture is the cell's, that of a film or a living figure an argument of what shows it."""
     for cell in nbformat.read(path, as_version=4).cells:
         options = cell.metadata.get("mystnb", {})
         if "figure" in options:
+            calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+            told = [ast.literal_eval(word.value) for call in calls for word in call.keywords if word.arg == "alt"]
+            told.append(options.get("image", {}).get("alt", ""))
             assert options["figure"].get("name") and options["figure"].get("caption"), cell.source
+            assert any(text.strip() for text in told), cell.source
 
 
 def test_the_names_of_figures_are_unique() -> None:
@@ -87,6 +99,53 @@ def test_a_setting_out_of_range_is_refused_beforehand(name: str) -> None:
     with pytest.raises(SettingError, match=rf"{name} = '?-1|no chapter has a parameter '{name}'") as caught:
         chapters.check(ROOT / "notebooks", "smoke", {name: "-1"})
     assert (name in declared) == ("no chapter" not in str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("n_draws", "10", "n_draws = 10: allowed are 1000 to"),
+        ("seeds", "[0]", r"seeds = \[0\]: allowed are three or more different"),
+        ("seeds", "[0, 0, 1]", r"seeds = \[0, 0, 1\]: allowed are three or more different"),
+        ("seeds", "[0, 1]", r"seeds = \[0, 1\]: allowed are three or more different"),
+        ("modified_gammas", "[-1]", r"modified_gammas = .*-1.*: allowed is greater than or equal to 0"),
+        ("modified_gammas", "[]", r"modified_gammas = \[\]: allowed are lists with a weight above 0"),
+        ("modified_gammas", "[0]", r"modified_gammas = \[0.0\]: allowed are lists with a weight above 0"),
+        ("modified_gamma", "-1", "modified_gamma = '-1': allowed is greater than or equal to 0"),
+        ("modified_gamma", "2000", "modified_gamma = '2000': allowed is less than or equal to 1000"),
+        ("n_images", "50", "n_images = 50: allowed are 89 or more"),
+        ("n_images", "88", "n_images = 88: allowed are 89 or more"),
+        ("hole_a", "0.7", "hole_a = 0.7, hole_b = 1, hole_radius = 0.3: no point of the transects P1, P3"),
+        ("hole_radius", "0", "hole_a = 1.25, hole_b = 1, hole_radius = 0: no point of the transects P1, P2, P3"),
+    ],
+)
+def test_what_a_chapter_cannot_work_with_is_refused_beforehand(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        chapters.check(ROOT / "notebooks", "smoke", {name: value})
+
+
+def test_a_value_that_only_other_chapters_cannot_work_with_is_accepted() -> None:
+    for name, value, only in [("n_images", "89", ()), ("n_images", "50", ["03"]), ("hole_a", "0.7", ["01_dataset"])]:
+        assert len(chapters.check(ROOT / "notebooks", "smoke", {name: value}, only=only)) == len(NOTEBOOKS)
+
+
+def test_a_chapter_is_executed_again_when_what_it_reads_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its notebook and parameters, the library, and the results that the project keeps."""
+    kept = tmp_path / "results"
+    monkeypatch.setattr(chapters, "_RESULTS", kept)
+    chapter = chapters.check(ROOT / "notebooks", "smoke", {})[0]
+    stamps = [chapter.stamp()]
+    for name, text in (("paper/full/run.json", "{}"), ("paper/full/run.json", "{ }"), ("sweep/table.csv", "run")):
+        (kept / name).parent.mkdir(parents=True, exist_ok=True)
+        (kept / name).write_text(text)
+        assert chapter.stamp() == chapter.stamp()
+        stamps.append(chapter.stamp())
+    stamps.append(chapters.Chapter(chapter.path, {**chapter.injected, "seed": 9}).stamp())
+    assert len(set(stamps)) == 5
+    (kept / "sweep" / "table.csv").unlink()
+    assert chapter.stamp() == stamps[2]
 
 
 def test_an_unknown_parameter_names_the_nearest() -> None:

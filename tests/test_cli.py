@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vaelib import cli
+from vaelib import cli, curves
 from vaelib.experiment import DataSettings, Experiment
 
 HEAVY = ("keras", "tensorflow", "jax", "matplotlib", "plotly", "scipy", "sklearn", "papermill", "nbformat")
@@ -23,7 +23,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *w
     return (status if isinstance(status, int) else 0, out, err)
 
 
-@pytest.mark.parametrize("words", ["--help", "train --help", "dataset --help", "book --help"])
+@pytest.mark.parametrize("words", ["--help", "train --help", "dataset --help", "paper --help", "book --help"])
 def test_help_loads_nothing_heavy(words: str) -> None:
     program = f"""
 import sys
@@ -43,11 +43,8 @@ print("HEAVY:", *sorted(set({HEAVY!r}) & set(sys.modules)))
 def test_the_commands_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = call(monkeypatch, capsys, "--help")
     assert status == 0
-    assert [word for word in ("dataset", "train", "book") if re.search(rf"^\s+{word}\s+\S", out, re.MULTILINE)] == [
-        "dataset",
-        "train",
-        "book",
-    ]
+    for word in ("dataset", "train", "paper", "sweep", "book"):
+        assert re.search(rf"^\s+{word}\s+\S", out, re.MULTILINE), word
 
 
 @pytest.mark.parametrize(("command", "model"), [("train", Experiment), ("dataset", DataSettings)])
@@ -131,6 +128,23 @@ def test_dataset_tells_its_counts_and_exports(
     assert "training 90, validation 10" in out
     assert len(list(folder.rglob("*.png"))) == 100
     assert len(list(folder.rglob("*.csv"))) == 1
+
+
+def test_a_used_folder_is_refused_before_anything_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def drawn(*_: object, **__: object) -> None:
+        raise AssertionError("an image was drawn")
+
+    monkeypatch.setattr(curves, "render", drawn)
+    monkeypatch.setenv("VAELIB_CACHE", str(tmp_path / "cache"))
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "thesis.txt").touch()
+    status, _, err = call(monkeypatch, capsys, "dataset", "--profile", "smoke", "--export", str(used))
+    assert status == 2
+    assert err == f"vaelib: folder = '{used}' is not empty: give a new or an empty one\n"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_train_makes_a_run_and_tells_where(

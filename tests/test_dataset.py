@@ -71,6 +71,18 @@ def test_punctured_set_leaves_out_the_disc_and_nothing_else(five_thousand):
     assert data.train.max() < data.validation.min()
 
 
+def test_punctured_set_splits_as_in_the_study():
+    """Its draw had 490 of 5,000 points in the hole; of the 4,510 others the last 211 validate."""
+    settings = small(region="punctured")
+    drawn = np.random.default_rng(3).uniform([0.5, 0.0], [2.0, 2.0], size=(6000, 2))
+    points = np.concatenate([dataset.points_in_hole(490, settings), drawn[~dataset.in_hole(drawn, settings)][:4510]])
+    data = dataset.build(settings, parameters=np.random.default_rng(4).permutation(points), cache=False)
+    assert (len(data.parameters), len(data.hole)) == (5000, 490)
+    assert (len(data.train), len(data.validation)) == (4299, 211)
+    remaining = np.setdiff1d(np.arange(5000), data.hole)
+    np.testing.assert_array_equal(data.validation, remaining[-211:])
+
+
 def test_thinned_set_leaves_out_as_many_anywhere(five_thousand):
     punctured, thinned = five_thousand["punctured"], five_thousand["thinned"]
     assert len(thinned.left_out) == len(punctured.left_out)
@@ -213,6 +225,13 @@ def test_transects_run_through_the_holes_centre(name, first, last):
     np.testing.assert_allclose(points[7], [1.25, 1.0])
     np.testing.assert_allclose(np.diff(points, axis=0), np.tile(points[1] - points[0], (14, 1)), atol=1e-12)
     assert len(dataset.transect(name, 7)) == 7
+
+
+def test_a_hole_that_a_transect_misses_is_named():
+    dataset.check_transects(small())
+    dataset.check_transects(small(hole_a=0.7, hole_radius=0.56))  # P1 is 0.55 away, and one of its points is at b = 1
+    with pytest.raises(SettingError, match=r"hole_a = 0.7, hole_b = 1, hole_radius = 0.54: no point .* P1 lies"):
+        dataset.check_transects(small(hole_a=0.7, hole_radius=0.54))
 
 
 def test_unknown_transect_is_named():

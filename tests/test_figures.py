@@ -299,6 +299,18 @@ def test_cross_entropy_surface_is_the_loss():
 # What all chapters share
 
 
+def test_the_places_after_a_shorter_rows_last_image_stay_empty():
+    images = np.zeros((3, 32, 32), "uint8")
+    axes = np.reshape(figures.image_rows([images, images[:1]], ["three", "one"]).axes, (2, 3))
+    assert [[len(axis.images) for axis in row] for row in axes] == [[1, 1, 1], [1, 0, 0]]
+    assert [[axis.axison for axis in row] for row in axes] == [[True] * 3, [True, False, False]]
+
+
+def test_a_chapter_without_runs_tells_its_profile():
+    assert "profile smoke" in figures.provenance_note(profile="smoke").data
+    assert "profile" not in figures.provenance_note().data
+
+
 def test_a_living_figure_needs_no_network_and_does_not_start_by_itself(monkeypatch):
     monkeypatch.setenv("VAELIB_STATIC", "1")
     page = figures.show_plotly(figures_loss.living_rotation(n=3, dots=2), 'turning "squares"').data

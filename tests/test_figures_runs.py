@@ -88,7 +88,8 @@ def test_errors_along_a_transect_show_each_seed_their_mean_and_the_hole():
 
 def test_the_paired_bars_are_ratios_of_means():
     probes = {kind: [RANDOM.uniform(1, 2, 20) for _ in range(3)] for kind in ("punctured", "thinned", "full")}
-    for axis, kind in zip(figures_transects.paired(probes).axes, ("thinned", "full"), strict=True):
+    for axis, kind in zip(figures_transects.paired(probes, [3, 0, 12]).axes, ("thinned", "full"), strict=True):
+        assert [label.get_text() for label in axis.get_xticklabels()] == ["3", "0", "12"]
         for seed in range(3):
             dots, bar = axis.collections[2 * seed : 2 * seed + 2]
             ours, theirs = probes["punctured"][seed], probes[kind][seed]

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaelib import store, study, vendor
+from vaelib import curves, store, study, vendor
 from vaelib.chapters import Chapter, Executor, check
 from vaelib.experiment import SettingError
 from vaelib.run import is_complete
@@ -29,6 +29,7 @@ __all__ = ["BuildError", "build", "find_root", "timing_table"]
 STUDY = "sweep_seeds"
 """The parameter of a chapter that reads the study's table: how many seeds of each setting are trained for it."""
 
+_STUDY_RUNS = "sweep"  # among the runs, the folder in which `study.table` trains
 _MARKER = ".vaelib-book"  # tells that a folder was made here, so that things in it may be removed
 
 
@@ -55,7 +56,9 @@ def build(
 
     `parameters` go to every chapter that declares them. With `chapters` ("03" or "03_training") only these
     are executed and the others are taken from the last build. `reuse` keeps finished runs, and the chapters
-    whose notebook, parameters and library are unchanged. `jobs` chapters run at once, by default one a core.
+    whose notebook, parameters and library are unchanged; without it all runs are removed first, whichever chapter
+    trained them, save those of the study where only chapters are executed that have no `sweep_seeds`. `jobs` chapters
+    run at once, by default one a core.
 
     Raises SettingError for an unknown profile, parameter or chapter and for a value that is not allowed,
     before anything is executed or removed; BuildError when a chapter or the pages fail; StoreError when
@@ -64,24 +67,29 @@ def build(
     root = root.resolve()
     output = (output or root / "_build").resolve()
     source = output / "source"
-    known = check(root / "notebooks", profile, parameters or {})
+    known = check(root / "notebooks", profile, parameters or {}, only=chapters)
     chosen = _choose(known, chapters)
-    executor = Executor(output, source / "notebooks", jobs=max(1, jobs or os.cpu_count() or 1))
+    executor = Executor(output, source / "notebooks", jobs=max(1, jobs or curves.processors()))
     missing = [chapter.name for chapter in known if chapter not in chosen and not executor.stamp_of(chapter)]
     if missing:
         raise BuildError(f"{', '.join(missing)}: not executed in {output} yet, so build without --chapter first")
-    _claim(output)
+    with store.writing(output):
+        _claim(output)
 
     with _interruption_told(output / "runs"):
         begun = time.perf_counter()
         seconds: dict[str, float] = {}
-        if not reuse:
-            shutil.rmtree(output / "runs", ignore_errors=True)
         kept = [chapter for chapter in chosen if reuse and executor.stamp_of(chapter) == chapter.stamp()]
         for chapter in kept:
             print(f"{chapter.name}: kept, as its sources and parameters are unchanged", flush=True)
-        _stage(root, source, keep_chapters=reuse or len(chosen) < len(known))
-        vendor.collect(root / "book", output / "npm", source / "assets" / "vendor")
+        with store.writing(output):
+            # What needs a network comes first, and no run is removed before all is staged.
+            vendored = output / "vendor"
+            vendor.collect(root / "book", output / "npm", vendored)
+            _stage(root, source, vendored, keep_chapters=reuse or len(chosen) < len(known))
+            if not reuse:
+                reads_study = any(STUDY in chapter.values for chapter in chosen)
+                _remove_runs(output / "runs", keep_study=len(chosen) < len(known) and not reads_study)
         seconds["staging"] = time.perf_counter() - begun
         seconds |= _train_study([chapter for chapter in chosen if chapter not in kept], output)
         seconds |= executor.execute([chapter for chapter in chosen if chapter not in kept])
@@ -142,27 +150,41 @@ def _claim(output: Path) -> None:
     store.write(marker, b"Made by `vaelib book`, which may remove everything here.\n")
 
 
-def _stage(root: Path, source: Path, *, keep_chapters: bool) -> None:
-    """Copy everything but the chapters, which papermill brings."""
+def _remove_runs(runs: Path, *, keep_study: bool) -> None:
+    for old in runs.iterdir() if runs.is_dir() else ():
+        if not (keep_study and old.name == _STUDY_RUNS):
+            _remove(old)
+
+
+def _remove(old: Path) -> None:
+    shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+
+
+def _stage(root: Path, source: Path, vendored: Path, *, keep_chapters: bool) -> None:
+    """Copy everything but the chapters, which papermill brings, and move the vendored parts to their place."""
     if source.is_dir():
         for old in source.iterdir():
             if old.name != "notebooks" or not keep_chapters:
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+                _remove(old)
     (source / "notebooks").mkdir(parents=True, exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copyfile(root / name, source / name)
     unwanted = shutil.ignore_patterns("node_modules", "package*.json", ".*")
     shutil.copytree(root / "book", source / "book", ignore=unwanted)
+    (source / "assets").mkdir()
+    os.replace(vendored, source / "assets" / "vendor")
 
 
 def _pages(source: Path, output: Path) -> Path:
     """Make the pages; any warning is an error. The last build's pages stay until the new ones are whole."""
     media = source / "notebooks" / "media"
-    if media.is_dir():
-        # Sphinx copies only the files it knows of; this keeps those that a chapter's own HTML names.
-        shutil.copytree(media, source / "assets" / "notebooks" / "media", dirs_exist_ok=True)
     log = output / "logs" / "jupyter-book.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with store.writing(output):
+        if media.is_dir():
+            # Sphinx copies only the files it knows of; this keeps those that a chapter's own HTML names.
+            shutil.copytree(media, source / "assets" / "notebooks" / "media", dirs_exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()  # or it is told here that it cannot be
     program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts")) or "jupyter-book"
     command = [program, "build", str(source), "--path-output", str(output / "sphinx")]
     with open(log, "wb") as stream:
@@ -177,6 +199,7 @@ def _pages(source: Path, output: Path) -> Path:
         told = [line for line in lines if re.search(r": (WARNING|ERROR|CRITICAL): ", line)] or lines[-15:]
         raise BuildError("Jupyter Book failed:\n" + "\n".join([*told[:30], f"Its log: {log}"]))
     html = output / "html"
-    shutil.rmtree(html, ignore_errors=True)
-    os.replace(output / "sphinx" / "_build" / "html", html)
+    with store.writing(html):
+        shutil.rmtree(html, ignore_errors=True)
+        os.replace(output / "sphinx" / "_build" / "html", html)
     return html

@@ -21,12 +21,13 @@ from typing import Any
 import nbformat
 from tqdm import tqdm
 
-from vaelib import notebook, store
+from vaelib import curves, notebook, store
 from vaelib.experiment import PROFILES, Experiment, SettingError
 from vaelib.vendor import BuildError
 
 # Those that train most begin first, so that none of them is left alone at the end.
 _LONGEST_FIRST = ("05", "04", "00", "03", "02", "01", "06", "07")
+_RESULTS = Path(__file__).parent.parent / "results"  # tables and runs that the project keeps, which chapters read
 _STARTS = 3  # how often a kernel that dies before its first cell is started
 _NEVER_STARTED = b"Kernel died before replying to kernel_info"
 _GRACE = 10.0  # seconds between asking a chapter to stop and making it
@@ -51,18 +52,22 @@ class Chapter:
         return self.name.split("_")[0]
 
     def stamp(self) -> str:
-        """Return the digest of what determines the execution: the notebook, its parameters, the library."""
+        """Return the digest of what determines the execution: notebook, parameters, library and kept results."""
         library = sorted(file for file in Path(__file__).parent.iterdir() if file.is_file())
-        digests = [store.digest(file.read_bytes()) for file in [self.path, *library]]
+        kept = sorted(file for file in _RESULTS.rglob("*") if file.is_file())
+        digests = [store.digest(file.read_bytes()) for file in [self.path, *library, *kept]]
         return store.digest(json.dumps([digests, self.injected], sort_keys=True, default=str).encode())
 
 
-def check(folder: Path, profile: str, parameters: Mapping[str, Any]) -> list[Chapter]:
+def check(folder: Path, profile: str, parameters: Mapping[str, Any], *, only: Sequence[str] = ()) -> list[Chapter]:
     """Return the chapters in `folder`, each with those of the parameters that it declares.
 
-    A chapter's own check of its parameters runs here, so that a mistake ends the build before it begins.
+    The types are checked, the settings of the experiment that they make, and what a chapter asks of them besides: its
+    cells tagged `checks` are executed here, as they will be in the chapter, so that a mistake ends the build before it
+    begins. `only`: the names or numbers of the chapters whose cells count, by default all.
+
     Raises SettingError for an unknown profile or parameter and for a value that is not allowed; BuildError
-    when there are no chapters, or one has no cell tagged `parameters`.
+    when there are no chapters, one has no cell tagged `parameters`, or a check fails by itself.
     """
     if profile not in PROFILES:
         raise SettingError(f"profile = {profile!r}: allowed are {', '.join(PROFILES)}")
@@ -76,7 +81,11 @@ def check(folder: Path, profile: str, parameters: Mapping[str, Any]) -> list[Cha
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise SettingError(f"no chapter has a parameter {name!r}.{hint} They have: {', '.join(declared)}")
     values = {"profile": profile, **parameters}
-    return [_chapter(path, namespace, values) for path, namespace in defaults.items()]
+    found = [_chapter(path, namespace, values) for path, namespace in defaults.items()]
+    for chapter in found:
+        if not only or {chapter.name, chapter.number} & set(only):
+            _run_checks(chapter, defaults[chapter.path])
+    return found
 
 
 def prepare(path: Path, parameters: Mapping[str, Any]) -> Chapter:
@@ -93,7 +102,9 @@ def prepare(path: Path, parameters: Mapping[str, Any]) -> Chapter:
     for name in parameters:
         if name not in declared:
             raise SettingError(f"{path.name} has no parameter {name!r}; it has: {', '.join(declared)}")
-    return _chapter(path, namespace, parameters)
+    chapter = _chapter(path, namespace, parameters)
+    _run_checks(chapter, namespace)
+    return chapter
 
 
 def _chapter(path: Path, namespace: Mapping[str, Any], parameters: Mapping[str, Any]) -> Chapter:
@@ -105,10 +116,26 @@ def _chapter(path: Path, namespace: Mapping[str, Any], parameters: Mapping[str, 
     return Chapter(path, changed, checked)
 
 
+def _run_checks(chapter: Chapter, namespace: Mapping[str, Any]) -> None:
+    """Execute a chapter's cells tagged `checks`, which train and draw nothing, with the values that it will have."""
+    shared = {**namespace, **chapter.values}
+    try:
+        for source in _tagged(chapter.path, "checks"):
+            exec(source, shared)
+    except SettingError:
+        raise
+    except Exception as error:
+        raise BuildError(f"{chapter.name}: its checks failed: {type(error).__name__}: {error}") from error
+
+
+def _tagged(path: Path, tag: str) -> list[str]:
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if tag in cell.metadata.get("tags", [])]
+
+
 def _defaults(path: Path) -> dict[str, Any]:
     """Return the namespace that a chapter's parameters cell makes."""
-    cells = nbformat.read(path, as_version=4).cells
-    sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    sources = _tagged(path, "parameters")
     if len(sources) != 1:
         raise BuildError(f"{path.name} has {len(sources)} cells tagged `parameters`; it needs one")
     namespace: dict[str, Any] = {"__annotations__": {}}
@@ -161,7 +188,8 @@ class Executor:
         begun = time.perf_counter()
         stamp = chapter.stamp()  # of the sources as they are now, whatever is edited meanwhile
         executed, log = self._executed(chapter), self.output / "logs" / f"{chapter.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        with store.writing(log.parent):
+            log.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(_STARTS):
             status = self._papermill(chapter, executed, log)
             # Kernels that start at the same moment can pick the same free port; one of them then dies.
@@ -180,7 +208,10 @@ class Executor:
         command = [sys.executable, "-m", "papermill", str(chapter.path), str(executed)]
         command += ["--cwd", str(self.notebooks), "--kernel", "python3"]
         command += ["--parameters_yaml", json.dumps(chapter.injected)]
-        with tempfile.TemporaryDirectory(prefix="vaelib-book-") as private, open(log, "wb") as stream:
+        with contextlib.ExitStack() as stack:
+            with store.writing(log):
+                private = stack.enter_context(tempfile.TemporaryDirectory(prefix="vaelib-book-"))
+                stream = stack.enter_context(open(log, "wb"))
             with self._guard:
                 if self._stopping:
                     raise BuildError(f"{chapter.name} was not begun")
@@ -204,7 +235,7 @@ class Executor:
         environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND")}
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # Chapters side by side share the cores: more threads than cores cost a third of the speed.
-        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // self.jobs)))
+        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, curves.processors() // self.jobs)))
         return environment | {
             "IPYTHONDIR": f"{private}/ipython",
             "JUPYTER_CONFIG_DIR": f"{private}/config",

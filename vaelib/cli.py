@@ -1,4 +1,4 @@
-"""The commands: `vaelib dataset`, `vaelib train`, `vaelib sweep`, `vaelib book`.
+"""The commands: `vaelib dataset`, `vaelib train`, `vaelib paper`, `vaelib sweep`, `vaelib book`.
 
 A user's mistake ends in one line and exit status 2, Ctrl-C in two lines, the second of which goes on from there,
 and exit status 130. Nothing heavy is imported before a command needs it.
@@ -140,7 +140,10 @@ def dataset(
     from vaelib import dataset as data
     from vaelib import exchange
 
-    images = data.build(experiment.data, parameters=exchange.read_points(points) if points else None)
+    own = exchange.read_points(points) if points else None
+    if export:
+        exchange.check_empty(export)  # before the images are drawn for it
+    images = data.build(experiment.data, parameters=own)
     size = experiment.image_size
     print(f"{len(images.images)} images of {size}×{size} pixels, region {experiment.region}")
     print(f"training {len(images.train)}, validation {len(images.validation)}, in the hole {len(images.hole)}")
@@ -170,6 +173,29 @@ def train(
 
 
 @app.command()
+def paper(
+    root: Annotated[Path, typer.Option(help="the folder of all runs")] = Path("runs"),
+    results: Annotated[
+        Path | None, typer.Option(help="the folder for what is kept of them  [default: the project's results/paper]")
+    ] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="devices of this machine that share each batch")] = None,
+) -> None:
+    """Train the study's four settings at its own size, or go on with them, and keep small results for the book.
+
+    It wants a GPU: on the cores of a processor it takes days.
+    """
+    from vaelib import paper as papers
+    from vaelib import training
+
+    for name, experiment in papers.plan(devices=devices).items():
+        try:
+            run = training.train(experiment, root=root)
+        except training.TrainingError as error:
+            _end(error, 1)
+        print(f"{name}: {run.path}, kept in {papers.keep(run, results or papers.KEPT)}")
+
+
+@app.command()
 def sweep(
     file: Annotated[Path, typer.Argument(help="the grid: YAML with profile, settings and grid")],
     root: Annotated[Path, typer.Option(help="the folder of all runs, or of the executed notebooks")] = Path("runs"),
@@ -177,7 +203,9 @@ def sweep(
         Path | None, typer.Option(help="the table, without .parquet and .csv  [default: named as the file, in root]")
     ] = None,
     notebook: Annotated[Path | None, typer.Option(help="execute this notebook over the grid instead")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="processes of one thread  [default: one a core]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes of one thread  [default: one a core, or one on a GPU]")
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="train on the Dask cluster at this address, such as tcp://host:8786")
     ] = None,
@@ -228,7 +256,10 @@ def book(
     ] = None,
     chapter: Annotated[
         list[str] | None,
-        typer.Option(help="execute only this one, such as 03, and keep the others' last results"),
+        typer.Option(
+            help="execute only this one, such as 03, and keep the others' executed notebooks; of the runs, which all "
+            "are removed without --reuse, it keeps the study's (runs/sweep), unless the chapter has sweep_seeds"
+        ),
     ] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="keep finished runs and unchanged chapters")] = False,
     jobs: Annotated[

@@ -137,6 +137,17 @@ def transect_images(name: str, settings: DataSettings | Experiment, n: int = 15)
     return draw(transect(name, n), settings, line_width=settings.transect_line_width)
 
 
+def check_transects(settings: DataSettings | Experiment) -> None:
+    """Raise SettingError unless the hole has a point of each transect in it."""
+    missed = [name for name in TRANSECTS if not in_hole(transect(name), settings).any()]
+    if missed:
+        told = ", ".join(f"{name} = {getattr(settings, name):g}" for name in ("hole_a", "hole_b", "hole_radius"))
+        raise SettingError(
+            f"{told}: no point of the transects {', '.join(missed)} lies in this hole; allowed are holes that hold a "
+            "point of each transect"
+        )
+
+
 def draw(
     parameters: NDArray[np.float64], settings: DataSettings | Experiment, *, line_width: float | None = None
 ) -> NDArray[np.uint8]:

@@ -15,6 +15,19 @@ from vaelib.dataset import DataSet
 from vaelib.experiment import SettingError
 
 
+def check_empty(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder to export into and return it.
+
+    Raises SettingError when it is not empty, StoreError when it cannot be written.
+    """
+    made = store.check_writable(folder)
+    with store.writing(made):
+        used = any(made.iterdir())
+    if used:
+        raise SettingError(f"folder = {str(folder)!r} is not empty: give a new or an empty one")
+    return made
+
+
 def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
     """Write the images as grey PNG files and `parameters.csv` (file, a, b, split, weight); return the folder.
 
@@ -25,15 +38,12 @@ def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
 
     Raises SettingError when the folder is not empty, StoreError when it cannot be written.
     """
-    folder = Path(folder)
+    folder = check_empty(folder)
     left_out_name = "removed" if dataset.settings.region == "thinned" else "hole"
     splits = {"train": dataset.train, "validation": dataset.validation, left_out_name: dataset.left_out}
     rows = sorted((int(index), split) for split, indices in splits.items() for index in indices)
     lines = ["file,a,b,split,weight"]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise SettingError(f"folder = {str(folder)!r} is not empty: give a new or an empty one")
         for split in {split for _, split in rows}:
             (folder / split).mkdir()
         for index, split in tqdm(rows, desc="writing images", unit="image", leave=False, delay=2, disable=None):

@@ -17,6 +17,10 @@ PARAMETER_RANGE = {"a": (0.5, 2.0), "b": (0.0, 2.0)}
 """The study's parameter space: a, the radius of the circle, and b, the amplitude of the five petals."""
 
 
+Weight = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
+"""What a term of the loss may be multiplied by; a chapter that takes further weights annotates them with it."""
+
+
 class SettingError(ValueError):
     """A setting that does not exist or has a value that is not allowed; the message names it and what is."""
 
@@ -73,14 +77,14 @@ class ModelSettings(_Settings):
 class LossSettings(_Settings):
     """The weights and forms of the terms: cross-entropy + beta · KL + gamma · penalty."""
 
-    beta: float = Field(1e-3, ge=0, le=1e3, description="weight of the KL term")
+    beta: Weight = Field(1e-3, description="weight of the KL term")
     kl_scaling: Literal["mean", "half_sum"] = Field(
         "mean", description="mean over dimensions, as the study's code; half_sum, as its text"
     )
     penalty: Literal[
         "entanglement", "covariance", "covariance_squared", "dip_vae_i", "dip_vae_ii", "total_correlation", "capacity"
     ] = Field("entanglement", description="the third term; see vaelib.losses")
-    gamma: float = Field(0.0, ge=0, le=1e3, description="weight of the penalty; 0 is the standard loss")
+    gamma: Weight = Field(0.0, description="weight of the penalty; 0 is the standard loss")
     capacity: float = Field(25.0, ge=0, le=1e3, description="C in nats at its highest, for the penalty capacity")
     capacity_growth: float = Field(
         1.0, gt=0, le=1, description="share of all steps over which C grows from 0, for the penalty capacity"

@@ -41,8 +41,8 @@ def image_rows(
 ) -> Figure:
     """Draw rows of images under one another, column by column comparable.
 
-    rows: each (n, h, w), uint8 or float in [0, 1]. labels: one per row. boxed: (n,) bool, the columns that get a
-    frame. size: inches of one image.
+    rows: each (n, h, w), uint8 or float in [0, 1], none longer than the first. labels: one per row. boxed: (n,) bool,
+    the columns that get a frame. size: inches of one image.
     """
     n = len(rows[0])
     figure, axes = plt.subplots(
@@ -50,6 +50,8 @@ def image_rows(
     )
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)  # type: ignore[union-attr,call-arg]
     for i, row in enumerate(rows):
+        for axis in axes[i, len(row) :]:
+            axis.set_axis_off()
         for j, image in enumerate(row):
             show_image(axes[i, j], image)
             if boxed is not None and boxed[j]:
@@ -157,8 +159,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = 
     return HTML(f'<table class="table">{note}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
 
 
-def provenance_note(*runs: Run) -> Any:
-    """Return the note that closes every chapter: profile, runs, versions, hardware and commit."""
+def provenance_note(*runs: Run, profile: str | None = None) -> Any:
+    """Return the note that closes every chapter: profile, runs, versions, hardware and commit.
+
+    profile: the chapter's own, for one without runs, each of which tells its own.
+    """
     from IPython.display import HTML
 
     from vaelib import provenance
@@ -166,6 +171,8 @@ def provenance_note(*runs: Run) -> Any:
     versions = ", ".join(f"{name} {number}" for name, number in provenance.versions().items())
     machine = provenance.hardware()
     lines = [f"Made on {machine['cores']} cores of {machine['processor']} with {versions}."]
+    if profile is not None:
+        lines.insert(0, f"Computed with the settings of the profile {html.escape(profile)}.")
     if commit := provenance.git_commit():
         lines.append(f"Commit <code>{commit[:12]}{'+' if commit.endswith('+') else ''}</code>.")
     for run in runs:

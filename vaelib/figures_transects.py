@@ -39,22 +39,24 @@ def errors_along(errors: Mapping[str, Mapping[str, Numbers]], experiment: Experi
     return figure
 
 
-def paired(probes: Mapping[str, Sequence[Numbers]]) -> Figure:
+def paired(probes: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) -> Figure:
     """Draw, seed by seed, the punctured model's error in the hole over each control's, point by point.
 
     probes: {"punctured": one (n,) a seed, "thinned": …, "full": …}, errors on the same unseen points of the hole.
+    seeds: what they are called.
     Each dot is one point; the bar is the ratio of the seed's mean errors.
     """
     controls = [kind for kind in probes if kind != "punctured"]
     figure, axes = plt.subplots(1, len(controls), figsize=(9, 3.6), sharey=True)
     generator = np.random.default_rng(0)  # only spreads the dots sideways
     for axis, kind in zip(np.atleast_1d(axes), controls, strict=True):
-        for seed, (ours, theirs) in enumerate(zip(probes["punctured"], probes[kind], strict=True)):
-            x = seed + generator.uniform(-0.25, 0.25, len(ours))
+        for place, (ours, theirs) in enumerate(zip(probes["punctured"], probes[kind], strict=True)):
+            x = place + generator.uniform(-0.25, 0.25, len(ours))
             axis.scatter(x, ours / theirs, s=5, color=REGION_COLORS[kind], alpha=0.35, linewidth=0)
-            axis.hlines(ours.mean() / theirs.mean(), seed - 0.35, seed + 0.35, color=figures.BLACK, linewidth=2.5)
+            axis.hlines(ours.mean() / theirs.mean(), place - 0.35, place + 0.35, color=figures.BLACK, linewidth=2.5)
         axis.axhline(1, color="0.5", linewidth=1, linestyle="--")
-        axis.set(yscale="log", title=f"punctured / {kind}", xlabel="seed", xticks=range(len(probes[kind])))
+        axis.set(yscale="log", title=f"punctured / {kind}", xlabel="seed")
+        axis.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())

@@ -36,8 +36,10 @@ def train_all(
     trained again. Raises as `train` does; what the others have finished by then is kept. Ctrl-C, and the end of this
     process however it comes, ends the workers too.
     """
-    root = store.check_writable(root)
+    root = Path(root)
     missing = [each for each in experiments if not run.is_complete(root / each.name)]
+    if missing:
+        store.check_writable(root)
     if workers is None and len(missing) > 1:
         from vaelib.backend import default_workers
 
@@ -106,7 +108,16 @@ def interrupts_held() -> Iterator[None]:
         handler(signal.SIGINT, None)
 
 
+def hold_no_semaphore() -> None:
+    """Have the bars of this process share a lock between threads, as one that may be killed should.
+
+    Their own is a semaphore of the system; one that is left behind is told of when the first process ends.
+    """
+    tqdm.set_lock(threading.RLock())
+
+
 def _begin_worker(watched: Connection) -> None:
+    hold_no_semaphore()
     # TensorFlow reads these when it makes its thread pools, at the first operation.
     os.environ.update(ONE_THREAD)
     threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -74,6 +75,18 @@ def write(path: str | os.PathLike[str], content: bytes) -> str:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
     return digest(content)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an OSError of the block, which writes at `path`, into a StoreError that tells it in one line."""
+    try:
+        yield
+    except shutil.Error as error:  # of a tree that was copied: one of its files speaks for all
+        _, target, reason = error.args[0][0]
+        raise StoreError(f"cannot write {target}: {reason}") from error
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
 
 
 def remove_scraps(folder: str | os.PathLike[str], name: str = "*") -> None:
