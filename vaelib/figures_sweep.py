@@ -220,6 +220,7 @@ def batch_sizes(rows: Sequence[Row], kept: Sequence[Setting], batches: Sequence[
     for axis in axes[1:]:
         axis.set_ylim(0, None)
     axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:g}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
