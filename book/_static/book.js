@@ -20,7 +20,8 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
 // What is wider than its column is scrolled by keys too. The theme sees to that for code alone, and only on wide screens.
 {
   function reach() {
-    for (const part of document.querySelectorAll("mjx-container[display=true], .pst-scrollable-table-container, pre")) {
+    const wide = "mjx-container[display=true], .pst-scrollable-table-container, pre, .cell_output > .output";
+    for (const part of document.querySelectorAll(wide)) {
       const scrolls = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
       if (scrolls) part.tabIndex = 0;
       else part.removeAttribute("tabindex");
