@@ -1,7 +1,8 @@
-# make book    the whole book, from fresh runs; ARGS="--profile smoke" for other options of `vaelib book`
-# make test    style, types and tests
-# make venv    the Python environment alone; the other two make it themselves
-# make clean   remove what the build made; make distclean also the environment
+# make book      the whole book, from fresh runs; ARGS="--profile smoke" for other options of `vaelib book`
+# make test      style, types and tests
+# make venv      the Python environment alone; the other two make it themselves
+# make pictures  bring the README's pictures from the last build
+# make clean     remove what the build made; make distclean also the environment
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ ARGS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: book test venv clean distclean
+.PHONY: book test venv pictures clean distclean
 
 book: venv
 	$(BIN)/vaelib book $(ARGS)
@@ -36,6 +37,9 @@ $(LOCKED): requirements.lock
 $(INSTALLED): pyproject.toml $(LOCKED)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+pictures:
+	cp _build/source/notebooks/media/overview.png _build/source/notebooks/media/walk.gif book/images/
 
 clean:
 	rm -rf _build

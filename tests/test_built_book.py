@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import nbformat
+import numpy as np
+from PIL import Image
 
 from vaelib import book
 
@@ -38,3 +40,23 @@ def test_the_tree_stays_clean(built_book: Path) -> None:
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert not any(cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells), path.name
     assert {path.name for path in (ROOT / "book").iterdir()}.isdisjoint({"node_modules", "vendor"})
+
+
+def test_the_readme_s_pictures_are_those_that_a_build_makes(built_book: Path) -> None:
+    """What no training changes has to be the same to the eye; if it is not, `make pictures` brings the new ones."""
+    # The grid of curves, and what is written above each step of the walk: left, top, right, bottom.
+    unchanging = {"overview.png": (0, 0, 360, 420), "walk.gif": (0, 0, 640, 24)}
+    for name, part in unchanging.items():
+        with (
+            Image.open(ROOT / "book" / "images" / name) as kept,
+            Image.open(built_book / "source" / "notebooks" / "media" / name) as made,
+        ):
+            frames = [getattr(picture, "n_frames", 1) for picture in (kept, made)]
+            assert (kept.size, frames[0]) == (made.size, frames[1]), name
+            for frame in range(frames[0]):
+                greys = []
+                for picture in (kept, made):
+                    picture.seek(frame)
+                    greys.append(np.asarray(picture.convert("L").crop(part), float))
+                # A GIF's few greys differ from film to film, so letters may differ by some; other words differ more.
+                assert np.abs(greys[0] - greys[1]).mean() < 2, f"{name}, frame {frame}"
