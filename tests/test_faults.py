@@ -321,13 +321,12 @@ def test_one_of_two_trains_and_the_other_reads(server: Server, finished: Run, tm
     first = server.start(command, {"place": "step", "call": 7, "action": "wait", "gate": str(gate)})
     until(lambda: first.passages("step") == 7, first)
     second = server.start(command)
-    until(lambda: "\n" in second.out, second)
+    until(lambda: "which another process trains\n" in second.err, second)
     gate.touch()
     assert (first.wait(), second.wait()) == (0, 0)
     assert (first.passages("step"), second.passages("step")) == (TINY.epochs * STEPS, 0)
-    waiting, told = second.out.split("\n", 1)
-    assert waiting == f"waiting for {tmp_path / TINY.name}, which another process trains"
-    assert told == first.out and str(tmp_path / TINY.name) in told
+    assert f"waiting for {tmp_path / TINY.name}, which another process trains" in second.err.splitlines()
+    assert second.out == first.out and str(tmp_path / TINY.name) in second.out
     same(Run(tmp_path / TINY.name), finished)
 
 

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -167,8 +168,8 @@ def move_aside(path: str | os.PathLike[str], reason: str) -> Path:
 def lock(path: str | os.PathLike[str], *, waiting: str | None = None) -> Iterator[None]:
     """Hold the lock file `path` for the length of the block; a second process waits.
 
-    The operating system frees the lock of a process that died. `waiting` is printed once when there is a wait.
-    Raises StoreError when the folder cannot be written.
+    The operating system frees the lock of a process that died. `waiting` is told once, on the error stream, if it has
+    to wait. Raises StoreError when the folder cannot be written.
     """
     path = Path(path)
     try:
@@ -178,7 +179,7 @@ def lock(path: str | os.PathLike[str], *, waiting: str | None = None) -> Iterato
             guard.acquire(timeout=0)
         except filelock.Timeout:
             if waiting:
-                print(waiting, flush=True)
+                print(waiting, file=sys.stderr, flush=True)  # no part of a page
             guard.acquire(poll_interval=0.2)
     except OSError as error:
         raise StoreError(f"cannot lock {path}: {error.strerror or error}") from error
