@@ -124,10 +124,12 @@ def train_grid(
     root: the folder of the runs; on a cluster, one that all its machines see. workers and scheduler: as `on_dask`
     takes them. A failed run is tried once more, then reported in `failed`; the others go on.
     """
-    root = store.check_writable(root).resolve()
+    root = Path(root).resolve()
     tasks = {each.name: (_one, each.to_json(), str(root)) for each in experiments}
     kept = {name: found for name in tasks if (found := _finished(root / name))}
     left = {name: task for name, task in tasks.items() if name not in kept}
+    if left:
+        store.check_writable(root)
     outcome = on_dask(left, workers=workers, scheduler=scheduler, progress=progress) if left else Outcome()
     rows = {**kept, **outcome.finished}
     return Outcome({name: rows[name] for name in tasks if name in rows}, outcome.failed)
