@@ -29,9 +29,9 @@ CORES = (16, 64, 200)  # that the study may be spread over
 # One process that trains them one after another, on all cores.
 _IN_TURN = """
 import sys
-from vaelib import Experiment, sweep, train
+from vaelib import Experiment, sweep_table, train
 for text in sys.stdin.read().split("\\0"):
-    sweep.row(train(Experiment.from_json(text), sys.argv[1], progress=False))
+    sweep_table.row(train(Experiment.from_json(text), sys.argv[1], progress=False))
 """
 
 

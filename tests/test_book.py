@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from vaelib import book, chapters, study, sweep, vendor
+from vaelib import book, chapters, study, sweep, sweep_table, vendor
 from vaelib.experiment import Experiment, SettingError
 from vaelib.run import Run, finished_epochs
 from vaelib.store import StoreError
@@ -110,7 +110,7 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
     asks = PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds"
     write_chapter(tree, "02_two", "assert len(list((runs / 'sweep').glob('*/manifest.json'))) == 2", parameters=asks)
     book.build(tree, parameters={"sweep_seeds": "2"})
-    rows = sweep.read_table(tree / "_build" / "study" / "table.csv")
+    rows = sweep_table.read_table(tree / "_build" / "study" / "table.csv")
     assert [row["seed"] for row in rows] == [0, 1]
     assert json.loads((tree / "_build" / "study" / "provenance.json").read_text())["fresh"]
     seconds = json.loads((tree / "_build" / "timings.json").read_text())
@@ -487,7 +487,7 @@ training._Trainer.on_epoch_begin = wait""")
     assert process.returncode == 0, errors
     assert [path.stat().st_mtime_ns for path in finished] == kept, "a finished run was trained or measured again"
     assert Run(second).complete
-    assert [row["seed"] for row in sweep.read_table(output / "study" / "table.csv")] == [0, 1]
+    assert [row["seed"] for row in sweep_table.read_table(output / "study" / "table.csv")] == [0, 1]
     assert sorted(str(entry["chapter"]) for entry in told(output)) == ["01_one", "02_two"]
 
 

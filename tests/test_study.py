@@ -12,7 +12,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from vaelib import claims, ledger, study, sweep
+from vaelib import claims, ledger, study, sweep, sweep_table
 from vaelib.experiment import Experiment, SettingError
 from vaelib.vendor import BuildError
 
@@ -102,7 +102,7 @@ def by_hand(rows: list[dict[str, str]], entry: dict[str, Any]) -> list[float]:
     other = runs(entry["against"])
     seeds = sorted(one.keys() & other.keys())
     if kind == "turned":  # has tests of its own, on embeddings turned by known angles
-        every = {row["run"]: row for row in sweep.read_table(study.COMMITTED / "table.csv")}
+        every = {row["run"]: row for row in sweep_table.read_table(study.COMMITTED / "table.csv")}
         return [ledger.turned_apart(every[one[s]["run"]], every[other[s]["run"]]) for s in seeds]
     if kind == "effects":
         third = runs(entry["other"])
@@ -125,7 +125,7 @@ def interval_by_hand(numbers: list[float], kind: str) -> tuple[float, float]:
 def test_fresh_trainings_agree_with_the_committed_ones(committed: study.Table, request: pytest.FixtureRequest) -> None:
     """With --study-table those of a fresh build; without, the committed first two seeds, which have to pass too."""
     given = request.config.getoption("--study-table")
-    fresh = sweep.read_table(given) if given else [row for row in committed.rows if row["seed"] < 2]
+    fresh = sweep_table.read_table(given) if given else [row for row in committed.rows if row["seed"] < 2]
     assert len(fresh) >= len(study.plan(2))
     assert ledger.unlike(fresh, committed.rows, COMPARED) == []
 
@@ -172,7 +172,7 @@ def test_fresh_trainings_are_made_kept_and_told(tmp_path: Path, monkeypatch: pyt
     assert "4 trainings, 2 seeds a setting, trained to make this page" in found.note().data
     paths = study.keep(found, tmp_path / "kept")
     assert [path.name for path in paths] == ["table.parquet", "table.csv", "provenance.json"]
-    assert sweep.read_table(paths[0]) == found.rows
+    assert sweep_table.read_table(paths[0]) == found.rows
     assert json.loads(paths[2].read_text())["runs"] == 4
 
 

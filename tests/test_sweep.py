@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from vaelib import Experiment, backend, provenance, sweep, sweep_notebooks, train
+from vaelib import Experiment, backend, provenance, sweep, sweep_notebooks, sweep_table, train
 from vaelib.experiment import SettingError
 from vaelib.measures import measure
 from vaelib.parallel import ONE_THREAD
@@ -120,7 +120,7 @@ def test_what_is_finished_and_measured_is_read_and_nothing_else_begun(
     # Measured by another library, or not at all, it is measured again, and by a worker.
     asked = []
     monkeypatch.setattr(sweep, "on_dask", lambda tasks, **_: asked.extend(tasks) or sweep.Outcome())
-    monkeypatch.setattr(sweep, "_library", lambda: b"another")
+    monkeypatch.setattr(sweep_table, "_library", lambda: b"another")
     assert sweep.train_grid(grid, root, progress=False).finished == {}
     assert asked == [each.name for each in grid]
 
@@ -133,7 +133,7 @@ def test_a_sweep_of_fewer_seeds_has_the_first_of_each_block() -> None:
 
 def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: Path) -> None:
     rows = [*outcome.finished.values(), {"run": "another", "new": 1.5}]
-    parquet, text = sweep.write_table(sweep.table(rows), tmp_path / "t.0")
+    parquet, text = sweep_table.write_table(sweep_table.table(rows), tmp_path / "t.0")
     assert (parquet.name, text.name) == ("t.0.parquet", "t.0.csv")
     read = pyarrow.parquet.read_table(parquet).to_pylist()
     assert read[0] == {**rows[0], "new": None} and read[-1]["gamma"] is None
@@ -141,17 +141,17 @@ def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: P
         lines = list(csv.DictReader(stream))
     assert [line["run"] for line in lines] == [row["run"] for row in rows]
     assert float(lines[0]["val_loss"]) == rows[0]["val_loss"] and lines[-1]["new"] == "1.5"
-    again = sweep.read_table(text)
-    assert sweep.read_table(parquet) == read
+    again = sweep_table.read_table(text)
+    assert sweep_table.read_table(parquet) == read
     assert [{name: value or None for name, value in row.items()} for row in again] == [
         {name: value or None for name, value in row.items()} for row in read
     ], "in CSV no text and no value look alike"
     with pytest.raises(SettingError, match="no table of a sweep"):
-        sweep.read_table(tmp_path / "absent.csv")
+        sweep_table.read_table(tmp_path / "absent.csv")
 
 
 def test_a_column_of_numbers_and_words_is_text() -> None:
-    made = sweep.table([{"x": 1, "y": 1}, {"x": "one", "y": 0.5}, {"y": None}])
+    made = sweep_table.table([{"x": 1, "y": 1}, {"x": "one", "y": 0.5}, {"y": None}])
     assert made.to_pydict() == {"x": ["1", "one", None], "y": [1.0, 0.5, None]}
 
 
@@ -365,13 +365,13 @@ def test_the_command_lays_a_grid_over_a_notebook(rerun: Path, tmp_path: Path) ->
     text = "profile: smoke\ngrid: {x: [0, 1e-2], several: [[1, 2.5]]}\n"  # YAML reads 1e-2 as text
     done = vaelib("sweep", write(tmp_path / "g.yml", text), "--notebook", rerun, "--root", tmp_path, "--workers", 1)
     assert done.returncode == 0 and "2 finished, 0 failed" in done.stdout, done.stderr
-    rows = sweep.read_table(tmp_path / "g.parquet")
+    rows = sweep_table.read_table(tmp_path / "g.parquet")
     assert [(row["x"], row["several"], row["the_square"]) for row in rows] == [
         (0.0, "1.0 2.5", 0.0),
         (0.01, "1.0 2.5", 0.01**2),
     ]
     assert all(row["seconds"] > 0 for row in rows)
-    assert sweep.read_table(tmp_path / "g.csv") == rows
+    assert sweep_table.read_table(tmp_path / "g.csv") == rows
 
 
 def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def sweep(
 ) -> None:
     """Train a grid of settings and seeds, or go on with it, and write one table of all runs."""
     from vaelib import sweep as sweeping
+    from vaelib import sweep_table
 
     wanted = sweeping.read(file)
     if notebook is not None:
@@ -223,8 +224,8 @@ def sweep(
     for name, reason in outcome.failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     if outcome.finished:
-        made = sweeping.table(list(outcome.finished.values()))
-        for path in sweeping.write_table(made, table or root / file.stem):
+        made = sweep_table.table(list(outcome.finished.values()))
+        for path in sweep_table.write_table(made, table or root / file.stem):
             print(path)
     print(f"{len(outcome.finished)} finished, {len(outcome.failed)} failed")
     if outcome.failed:

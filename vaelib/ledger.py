@@ -1,6 +1,6 @@
 """The study's claims against the table of a sweep: which numbers each rule takes from it, and the verdicts.
 
-Rows are those of `vaelib.sweep.table`, a mapping for each run. Nothing here loads Keras.
+Rows are those of `vaelib.sweep_table.table`, a mapping for each run. Nothing here loads Keras.
 """
 
 import math

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vaelib import claims, notebook, provenance, store, sweep
+from vaelib import claims, notebook, provenance, store, sweep, sweep_table
 from vaelib.experiment import Experiment, SettingError
 from vaelib.vendor import BuildError
 
@@ -21,8 +21,8 @@ COMMITTED = Path(__file__).parent.parent / "results" / "sweep"  # table.csv and 
 class Table:
     """The rows of the trainings, and where they come from.
 
-    `rows`: those of `vaelib.sweep.table`; `fresh`: whether this machine trained them; `origin`: git commit, versions
-    and hardware of the machine that did.
+    `rows`: those of `vaelib.sweep_table.table`; `fresh`: whether this machine trained them; `origin`: git commit,
+    versions and hardware of the machine that did.
     """
 
     rows: list[dict[str, Any]]
@@ -54,7 +54,7 @@ def plan(seeds: int | None = None) -> list[Experiment]:
 
 def committed() -> Table:
     """Return the table that the project keeps. Raises SettingError where it is missing."""
-    rows = sweep.read_table(COMMITTED / "table.csv")
+    rows = sweep_table.read_table(COMMITTED / "table.csv")
     return Table(rows, fresh=False, origin=json.loads((COMMITTED / "provenance.json").read_text(encoding="utf-8")))
 
 
@@ -87,7 +87,7 @@ def keep(found: Table, folder: Path) -> list[Path]:
     The provenance has, besides the table's origin, the commits of all its runs and the fingerprint of the rules.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = sweep.write_table(sweep.table(found.rows), folder / "table")
+    written = sweep_table.write_table(sweep_table.table(found.rows), folder / "table")
     commits = sorted({str(row.get("git_commit")) for row in found.rows})
     told = {"runs": len(found.rows), "fresh": found.fresh, "commits": commits, "rules": claims.fingerprint()}
     origin = {**found.origin, **told}
