@@ -335,7 +335,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(server: Server, finished: Ru
     first = server.start(command, {"place": "step", "call": 7, "action": "wait", "gate": "/never"})
     until(lambda: first.passages("step") == 7, first)
     second, third = server.start(command), server.start(command)
-    until(lambda: "\n" in second.out and "\n" in third.out)
+    until(lambda: all("which another process trains\n" in each.err for each in (second, third)))
     os.kill(third.pid, signal.SIGINT)
     assert third.wait() == 130 and "interrupted: 1 of 3 epochs" in third.err and "Traceback" not in third.err
     assert first.told.empty() and second.told.empty()

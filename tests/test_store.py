@@ -141,9 +141,9 @@ def test_a_lock_is_waited_for_and_a_dead_ones_is_taken_over(tmp_path):
     waiter = subprocess.Popen(
         [sys.executable, "-c", code.replace("time.sleep(60)", "").replace("[1])", "[1], waiting='waits')"),
          str(tmp_path / "lock")],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert waiter.stdout is not None and waiter.stdout.readline() == "waits\n"
+    assert waiter.stderr is not None and waiter.stderr.readline() == "waits\n"
     time.sleep(0.5)
     assert waiter.poll() is None
     holder.send_signal(signal.SIGKILL)

@@ -202,7 +202,7 @@ def transect_film(
             _column(axis, blank, title)
         pictures = [axis.images[0] for axis in shown]
         pictures[2].set(cmap="PuOr_r", clim=(-1, 1))
-        top = 1.1 * max(values.max() for values in errors.values())
+        top = 1.1 * max(float(np.max(values)) for values in errors.values())
         plot.set(xlim=(0, frames - 1), ylim=(0, top), xticks=[], xlabel="along the line")
         plot.set_title("error, % of variance", fontsize=9, loc="center")
         shade = plot.axvspan(0, 1, color="0.88", zorder=0)

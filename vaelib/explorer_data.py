@@ -293,7 +293,7 @@ def _errors(packer: Packer, run: Run, epoch: int, n_points: int) -> dict[str, An
     """Pack the reconstruction errors of a run's points, over each image's own variance."""
     error = point_errors(run, epoch, n_points)
     # The hardest fiftieth would leave the other images one colour.
-    return packer.add_range(error, "uint8", error.min(), np.percentile(error, 98))
+    return packer.add_range(error, "uint8", float(np.min(error)), float(np.percentile(error, 98)))
 
 
 def _colors(colormap: str) -> str:

@@ -206,7 +206,7 @@ class TransectView:
         self._images = [axis.images[0] for axis in axes[:3]]
         self._images[2].set(cmap="PuOr_r", clim=(-1, 1))
         axis = axes[3]
-        top = 1.08 * 1000 * max(float(walk.error.max()) for walk in walks)
+        top = 1.08 * 1000 * max(float(np.max(walk.error)) for walk in walks)
         axis.set(xlim=(0.5, _TRANSECT_POINTS + 0.5), ylim=(0, top), ylabel="squared error × 1000")
         axis.set_xticks(range(1, _TRANSECT_POINTS + 1, 2))
         axis.set_xlabel("point of the transect")
