@@ -60,11 +60,11 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG of few colours, since its bytes lie in the page."""
+def png(figure: Figure, *, colors: int = _COLORS) -> bytes:
+    """Return a figure at its own resolution as a PNG of at most `colors` colours (2 to 256): few bytes for a page."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    small = Image.open(buffer).convert("RGB").quantize(_COLORS)
+    figure.savefig(buffer, format="png", dpi="figure")
+    small = Image.open(buffer).convert("RGB").quantize(colors)
     result = io.BytesIO()
     small.save(result, "PNG", optimize=True)
     return result.getvalue()

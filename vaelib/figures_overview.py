@@ -1,13 +1,11 @@
 """The project's own two pictures, for the places that show neither pages nor video; every build makes them anew."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
-from vaelib import curves, dataset, figures, film, store
+from vaelib import curves, dataset, figures, figures_explorer, film, store
 from vaelib.dataset import DataSet
 from vaelib.run import Run
 from vaelib.scene import Scene
@@ -51,9 +49,6 @@ def save(folder: str | Path, run: Run, data: DataSet, walk: Path) -> list[Path]:
 
     Raises StoreError when they cannot be written.
     """
-    path, content = Path(folder) / "overview.png", io.BytesIO()
-    overview(run, data).savefig(content, format="png")
-    small = io.BytesIO()
-    Image.open(content).convert("RGB").quantize(128).save(small, "PNG", optimize=True)
-    store.write(path, small.getvalue())
+    path = Path(folder) / "overview.png"
+    store.write(path, figures_explorer.png(overview(run, data), colors=128))
     return [path, film.gif(walk, width=640)]

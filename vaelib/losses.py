@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
-from scipy import special
 
 Array = Any
 """A numpy array or a tensor of the Keras backend."""
@@ -240,7 +239,11 @@ def _from_identity(mu: Array, matrix: Array, diagonal: float) -> Array:
 
 
 def _logsumexp(ops: Any, values: Array) -> Array:
-    return special.logsumexp(values, axis=1) if ops is np else ops.logsumexp(values, axis=1)
+    if ops is np:
+        from scipy import special  # a training does without it
+
+        return special.logsumexp(values, axis=1)
+    return ops.logsumexp(values, axis=1)
 
 
 def _absolute(ops: Any, values: Array) -> Array:

@@ -140,7 +140,8 @@ def _finished(path: Path) -> dict[str, Any] | None:
         return None
     with contextlib.suppress(store.DamagedError):
         opened = run.Run(path)
-        return sweep_table.row(opened) if sweep_table.measured(opened) is not None else None
+        measures = sweep_table.measured(opened)
+        return None if measures is None else sweep_table.row(opened, measures)
     return None
 
 

@@ -13,12 +13,12 @@ from vaelib.experiment import SettingError
 # Nothing here imports Arrow or Keras before it is needed.
 
 
-def row(finished: run.Run) -> dict[str, Any]:
+def row(finished: run.Run, measures: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return a run's row of the table: its settings, the terms at its best epoch, its measures, its origin.
 
     The terms are train_loss, train_cross_entropy, train_kl, train_penalty and the same with val_; the measures are
     those of `vaelib.measures.measure`. What was measured is kept beside the run's folder and taken from there while
-    the library is the same.
+    the library is the same; give `measures` where `measured` has just read them.
     """
     experiment, best = finished.experiment, finished.best_epoch
     settings = experiment.model_dump(mode="json") | {"snapshots": " ".join(map(str, experiment.snapshots))}
@@ -26,7 +26,8 @@ def row(finished: run.Run) -> dict[str, Any]:
     terms = {name: float(values[best - 1]) for name, values in named.items()}
     origin = finished.provenance
     told = {name: origin.get(name) for name in ("backend", "wall_time", "images_per_second", "git_commit")}
-    measures = measured(finished)
+    if measures is None:
+        measures = measured(finished)
     if measures is None:
         from vaelib.measures import measure
 
