@@ -23,9 +23,14 @@ def device_names(count: int = 1) -> list[str]:
     return [str(device) for device in keras.distribution.list_devices()[:count]]
 
 
+def on_processor() -> bool:
+    """Return whether it is a processor that trains, not an accelerator."""
+    return device_names()[0].startswith("cpu")
+
+
 def accelerator() -> str | None:
     """Return the maker's name of the accelerator that trains, "NVIDIA H100 80GB HBM3" say; None for a processor."""
-    if device_names()[0].startswith("cpu"):
+    if on_processor():
         return None
     if name() == "jax":
         import jax
@@ -42,7 +47,7 @@ def default_workers(cores: int) -> int:
 
     Each process takes most of an accelerator's memory for itself, so a second one would find none.
     """
-    return cores if device_names()[0].startswith("cpu") else 1
+    return cores if on_processor() else 1
 
 
 def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:

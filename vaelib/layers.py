@@ -1,11 +1,14 @@
 """The layers that Keras has not, or has slower: sampling, up-convolution, fused batch norm."""
 
+import functools
 from types import MappingProxyType
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from vaelib import backend
 
 # Up-sampling by 2 repeats each input over two rows, so that row p of a 4-row stride-2 kernel is this sum of the rows
 # of the 3-row kernel (columns alike): [k2, k1 + k2, k0 + k1, k0].
@@ -108,18 +111,81 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the normalised map, of the shape of `inputs` (n, h, w, c)."""
-        if not (training and self.trainable and self._fits_one_kernel(inputs, mask)):
+        if not (training and self.trainable and self.fits_one_kernel(inputs, mask)):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = _fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
-        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
-        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
+        self.move(mean, variance)
         return outputs
 
-    def _fits_one_kernel(self, inputs: Any, mask: Any) -> bool:
+    def move(self, mean: Any, variance: Any) -> None:
+        """Take a batch's mean and biased variance (c,) into the moving statistics."""
+        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
+        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
+
+    def fits_one_kernel(self, inputs: Any, mask: Any = None) -> bool:
+        """Return whether the backend's kernel does for `inputs` what the settings ask for."""
         usual = self.scale and self.center and not self.renorm and not self.synchronized
         over_the_last = len(inputs.shape) == 4 and self.axis in (-1, 3)
         known = keras.backend.standardize_dtype(inputs.dtype) != "float64"
         return usual and over_the_last and known and mask is None and keras.backend.backend() == "tensorflow"
+
+
+def normalised_projection(x: Any, norm: FusedBatchNormalization, projection: BiasedConv2D) -> Any:
+    """Return one step of training of projection(norm(x)), (n, h, w, c) to (n, h, w, 1), with a gradient of one pass.
+
+    Where a batch norm is followed by a linear 1×1 convolution to one channel, the gradient that reaches the norm is an
+    outer product, known from a number a pixel. Neither it nor its sums need passes of their own over the map: with
+    y = W (γ (x - m) / s + β) + b and dy given, dx is dy·A + x·B + C with A, B and C a number a channel. On a processor
+    these passes, not products, are what the last layers take their time for. Other layers, precisions and devices
+    are called one after the other.
+    """
+    # Elsewhere XLA may lack what it needs; on a processor TensorFlow brings it whole.
+    last = projection.filters == 1 and projection.kernel_size == (1, 1)
+    last = last and projection.activation is keras.activations.linear
+    plain = {keras.backend.standardize_dtype(each) for each in (x.dtype, norm.compute_dtype, projection.compute_dtype)}
+    if not (last and plain == {"float32"} and norm.trainable and norm.fits_one_kernel(x) and backend.on_processor()):
+        return projection(norm(x, training=True))
+    return _projected(x, norm, projection)
+
+
+def _projected(x: Any, norm: FusedBatchNormalization, projection: BiasedConv2D) -> Any:
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def function(x: Any, gamma: Any, beta: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
+        normal, mean, variance = _fused_batch_norm(x, gamma, beta, norm.epsilon)
+        rows = tf.reshape(x, (-1, x.shape[-1]))  # (n·h·w, c)
+        # As a product of matrices, which is twice as fast as a convolution to one channel.
+        y = tf.matmul(tf.reshape(normal, (-1, x.shape[-1])), kernel[0, 0]) + bias
+
+        def gradient(dy: Any, *_: Any) -> tuple[Any, ...]:
+            weights, inverse = kernel[0, 0, :, 0], tf.math.rsqrt(variance + norm.epsilon)
+            dy_rows = tf.reshape(dy, (-1, 1))  # (n·h·w, 1)
+            total = tf.reduce_sum(dy)
+            # Σ dy (x - m) / s, of which every sum over the map is made.
+            along = (tf.matmul(rows, dy_rows, transpose_a=True)[:, 0] - mean * total) * inverse
+            count = tf.cast(tf.shape(rows)[0], "float32")
+            by_x = -gamma * inverse**2 * weights * along / count
+            constant = -gamma * inverse * weights * total / count - by_x * mean
+            dx = _outer_gradient()(dy, x, weights * gamma * inverse, by_x, constant)
+            d_kernel = (gamma * along + beta * total)[None, None, :, None]
+            return dx, weights * along, weights * total, d_kernel, total[None]
+
+        return (tf.reshape(y, tf.shape(x[..., :1])), mean, variance), gradient
+
+    parameters = (norm.gamma, norm.beta, projection.kernel, projection.bias)
+    # Read here: a custom gradient takes tensors, no variables.
+    y, mean, variance = function(x, *(tf.identity(ops.convert_to_tensor(each)) for each in parameters))
+    norm.move(mean, variance)
+    return y
+
+
+@functools.cache
+def _outer_gradient() -> Any:
+    """Return dy·a + x·b + c for dy (n, h, w, 1), x (n, h, w, c) and a, b, c (c,), which XLA does in one pass."""
+    import tensorflow as tf
+
+    return tf.function(lambda dy, x, a, b, c: dy * a + (x * b + c), jit_compile=True)
 
 
 def _fused_batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:

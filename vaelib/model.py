@@ -1,5 +1,6 @@
 """The study's convolutional VAE at any size: encoder, decoder, and the two joined."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ from keras import ops
 
 from vaelib import dataset, losses
 from vaelib.experiment import Experiment
-from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
+from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D, normalised_projection
 from vaelib.rotations import initial_rotation
 
 
@@ -55,6 +56,17 @@ def build_decoder(experiment: Experiment) -> keras.Model:
     return keras.Model(latent, logits, name="decoder")
 
 
+def _decoding_in_training(decoder: keras.Model) -> Callable[[Any], Any]:
+    """Return the decoder as it trains: the same function of the same weights, with its last two layers as one."""
+    norm, logits = decoder.get_layer("norm_4"), decoder.get_layer("logits")
+    before = keras.Model(decoder.input, norm.input)
+
+    def decode(z: Any) -> Any:
+        return normalised_projection(before(z, training=True), norm, logits)
+
+    return decode
+
+
 class VAE(keras.Model):
     """Encoder, sampling and decoder with the loss of an `Experiment`.
 
@@ -68,6 +80,7 @@ class VAE(keras.Model):
         d, rotation = experiment.latent_dim, initial_rotation(experiment)
         self.encoder = build_encoder(experiment)
         self.decoder = build_decoder(experiment)
+        self.decode_in_training = _decoding_in_training(self.decoder)
         seed = _seeds(experiment, stream=3)[0]
         self.sampling = Sampling(experiment.sigma, seed, rotation, name="sampling", dtype="float32")
         self.trackers = [keras.metrics.Mean(name=name) for name in ("cross_entropy", "kl", "penalty")]
@@ -87,7 +100,8 @@ class VAE(keras.Model):
         """Encode, sample and decode; see the class."""
         mu, log_variance = self.encode(images, training=training)
         z = self.sampling(mu, log_variance)
-        logits = ops.cast(self.decoder(z, training=training)[..., 0], "float32")  # (n, s, s)
+        decoded = self.decode_in_training(z) if training else self.decoder(z, training=False)
+        logits = ops.cast(decoded[..., 0], "float32")  # (n, s, s)
         if log_variance is None:
             log_variance = ops.convert_to_tensor(2 * np.log(self.experiment.sigma), "float32")
         return {"mu": mu, "log_variance": log_variance, "z": z, "logits": logits}
