@@ -1,6 +1,7 @@
 """The chapters' notebooks, as they are committed; the book's tests execute them."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,13 @@ def test_every_module_is_in_the_reference() -> None:
     text = (ROOT / "book" / "api.md").read_text()
     modules = {path.stem for path in (ROOT / "vaelib").glob("*.py")} - {"__init__"}
     assert {module for module in modules if f".. automodule:: vaelib.{module}\n" not in text} == set()
+
+
+def test_every_module_stands_in_the_reference_after_those_that_it_loads() -> None:
+    listed = re.findall(r"automodule:: vaelib\.(\w+)", (ROOT / "book" / "api.md").read_text())
+    for place, module in enumerate(listed):
+        tree = ast.parse((ROOT / "vaelib" / f"{module}.py").read_text())
+        loaded = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        names = {alias.name for node in loaded if node.module == "vaelib" for alias in node.names}
+        names |= {str(node.module).split(".")[1] for node in loaded if str(node.module).startswith("vaelib.")}
+        assert names <= set(listed[:place]), module
