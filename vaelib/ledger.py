@@ -116,9 +116,11 @@ def unlike(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str
 
     The scatter s of a column over seeds is pooled over all groups of settings with two committed runs or more: of its
     logarithm where the column is an error (its name ends in error or relative), since errors scatter in proportion.
-    Two things have to hold. In each group the fresh mean lies within t·s·√(1/m + 1/n) of the committed one. And over
-    all groups together the mean of fresh less committed lies within t·s·√(Σ(1/m + 1/n))/groups: a shift of everything
-    shows there long before any group does. The level holds for all comparisons together (Bonferroni). s is at least a
+    Two things have to hold. In each group the fresh mean of m seeds lies within t·s·√(1/m + 1/n) of the committed mean
+    of n. And over all groups together the mean of fresh less committed lies within t·s·√(Σ(1/m + 1/n))/groups: a shift
+    of everything shows there long before any group does. There a group's committed mean is that of the same seeds,
+    where it has them: a seed brings its data set and its first weights into every group, and two of them may lie off
+    the mean of five in all groups alike. The level holds for all comparisons together (Bonferroni). s is at least a
     thousandth of the column's mean size: where all seeds agree, rounding must not decide.
     """
     groups: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
@@ -139,17 +141,18 @@ def unlike(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str
         pooled = math.sqrt(sum(float(((old - old.mean()) ** 2).sum()) for old in samples) / free)
         size = 1.0 if logs else float(np.abs(np.concatenate(samples)).mean())
         scatter, t = max(pooled, 1e-3 * size), float(stats.t.ppf(1 - tail, free))
-        shifts, shares = [], []
+        apart = []
         for key, (new, old) in both.items():
-            shift, share = float(new.mean() - old.mean()), 1 / len(new) + 1 / len(old)
-            shifts.append(shift)
-            shares.append(share)
+            shift, share = _apart(new, old)
             if abs(shift) > t * scatter * math.sqrt(share):
                 shown = ", ".join(f"{k}={v}" for k, v in key if v != BASE[k]) or "the base"
                 told.append(f"{name} at {shown}: {_told(shift, t * scatter * math.sqrt(share), logs)}")
-        mean, reach = sum(shifts) / len(shifts), t * scatter * math.sqrt(sum(shares)) / len(shares)
+            new, old = (_numbers(rows, name, logs) for rows in _same_seeds(*groups[key]))
+            apart.append(_apart(new, old) if len(new) and len(old) else (shift, share))
+        mean, share = np.mean(apart, axis=0)
+        reach = t * scatter * math.sqrt(share / len(apart))
         if abs(mean) > reach:
-            told.append(f"{name} over all {len(shifts)} groups: {_told(mean, reach, logs)}")
+            told.append(f"{name} over all {len(apart)} groups: {_told(mean, reach, logs)}")
     return told
 
 
@@ -159,6 +162,18 @@ def _numbers(rows: Sequence[Row], name: str, logs: bool) -> Any:
     if logs:
         found = np.log(np.where(found > 0, found, np.nan))
     return found[np.isfinite(found)]
+
+
+def _apart(new: Any, old: Any) -> tuple[float, float]:
+    """Return how far two samples' means are apart, and the variance of that for numbers of variance 1."""
+    return float(new.mean() - old.mean()), 1 / len(new) + 1 / len(old)
+
+
+def _same_seeds(fresh: Sequence[Row], committed: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return of both those rows whose seed the other has too."""
+    both = {row["seed"] for row in fresh} & {row["seed"] for row in committed}
+    new, old = ([row for row in rows if row["seed"] in both] for rows in (fresh, committed))
+    return new, old
 
 
 def _told(shift: float, reach: float, logs: bool) -> str:
