@@ -1,4 +1,4 @@
-"""The layers that Keras has not, or has slower: sampling, up-convolution, fused batch norm."""
+"""The layers that Keras has not, or has slower: sampling, up-convolution, fused batch norm, and its projection."""
 
 import functools
 from types import MappingProxyType
@@ -139,13 +139,14 @@ def normalised_projection(x: Any, norm: FusedBatchNormalization, projection: Bia
     these passes, not products, are what the last layers take their time for. Other layers, precisions and devices
     are called one after the other.
     """
-    # Elsewhere XLA may lack what it needs; on a processor TensorFlow brings it whole.
-    last = projection.filters == 1 and projection.kernel_size == (1, 1)
-    last = last and projection.activation is keras.activations.linear
+    to_one = projection.filters == 1 and projection.kernel_size == (1, 1)
+    linear = projection.activation is keras.activations.linear
     plain = {keras.backend.standardize_dtype(each) for each in (x.dtype, norm.compute_dtype, projection.compute_dtype)}
-    if not (last and plain == {"float32"} and norm.trainable and norm.fits_one_kernel(x) and backend.on_processor()):
-        return projection(norm(x, training=True))
-    return _projected(x, norm, projection)
+    fits = to_one and linear and plain == {"float32"} and norm.trainable and norm.fits_one_kernel(x)
+    # Elsewhere XLA may lack what it needs; for a processor TensorFlow brings it whole.
+    if fits and backend.on_processor():
+        return _projected(x, norm, projection)
+    return projection(norm(x, training=True))
 
 
 def _projected(x: Any, norm: FusedBatchNormalization, projection: BiasedConv2D) -> Any:
