@@ -426,3 +426,24 @@ def test_a_growing_capacity_goes_on_where_it_was(tmp_path):
 def test_the_best_epoch_is_the_first_of_the_lowest():
     assert best_epoch([]) == 0
     assert best_epoch([{"val_loss": 2.0}, {"val_loss": 1.0}, {"val_loss": 1.0}]) == 2
+
+
+@pytest.mark.parametrize(("threads", "executor"), [("1", "SINGLE_THREADED_EXECUTOR"), ("2", "")])
+def test_a_process_of_one_thread_trains_in_that_thread_to_the_same_bits(threads, executor, run, tmp_path, monkeypatch):
+    from tensorflow.python.eager import context
+
+    def executor_type():
+        return context.context().function_call_options.executor_type or ""
+
+    seen = []
+    before = training._Trainer.on_epoch_end
+
+    def look(self, epoch, logs=None):
+        seen.append(executor_type())
+        before(self, epoch, logs)
+
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", threads)
+    monkeypatch.setattr(training._Trainer, "on_epoch_end", look)
+    same(train(TINY, tmp_path, progress=False), run)
+    assert seen == [executor] * TINY.epochs
+    assert executor_type() == "", "left on after the training"

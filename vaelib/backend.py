@@ -3,6 +3,8 @@
 Nothing here imports TensorFlow or JAX before it is needed, and JAX never where TensorFlow is the backend.
 """
 
+import contextlib
+import os
 from typing import Any
 
 import keras
@@ -48,6 +50,19 @@ def default_workers(cores: int) -> int:
     Each process takes most of an accelerator's memory for itself, so a second one would find none.
     """
     return cores if on_processor() else 1
+
+
+def in_calling_thread() -> Any:
+    """Return the context in which a process that TensorFlow may give one thread runs compiled functions in its own.
+
+    Otherwise every step is handed to the only thread of a pool and back, and its core idles each time. The kernels
+    are the same, and so are the bits. Where there are more threads, or another backend or device, it changes nothing.
+    """
+    if name() != "tensorflow" or os.environ.get("TF_NUM_INTEROP_THREADS") != "1" or not on_processor():
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
 
 def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:

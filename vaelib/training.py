@@ -160,15 +160,16 @@ class _Trainer(keras.callbacks.Callback):
     def fit(self) -> None:
         """Train the epochs that are missing."""
         try:
-            self.vae.fit(
-                self.training,
-                validation_data=self.validation,
-                initial_epoch=self.epoch,
-                epochs=self.experiment.epochs,
-                shuffle=False,
-                verbose=0,
-                callbacks=[self],
-            )
+            with backend.in_calling_thread():
+                self.vae.fit(
+                    self.training,
+                    validation_data=self.validation,
+                    initial_epoch=self.epoch,
+                    epochs=self.experiment.epochs,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[self],
+                )
         finally:
             self._close_bar()
 
