@@ -70,3 +70,11 @@ def test_glued_values_are_plain_numbers(monkeypatch):
     notebook.glue("run_", error=np.float32(0.5), best=3, word="yes", count=np.array([True, True]).sum())
     assert glued == {"run_error": 0.5, "run_best": 3, "run_word": "yes", "run_count": 2}
     assert {type(value) for value in glued.values()} == {float, int, str}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(9.3e-16, "9 × 10⁻¹⁶"), (4e-07, "4 × 10⁻⁷"), (9.6e-8, "1 × 10⁻⁷"), (3e12, "3 × 10¹²"), (0.0, "0")],
+)
+def test_small_numbers_are_told_as_prose_writes_them(value, told):
+    assert notebook.power_of_ten(value) == told

@@ -84,6 +84,14 @@ def test_mathematics_is_typeset(seen: dict[str, Any], name: str) -> None:
 
 @pytest.mark.browser
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_equations_fit_the_page(seen: dict[str, Any], name: str) -> None:
+    """On a wide screen nobody has to scroll for an equation's end, which may be its result."""
+    assert seen["cut"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_figures_are_there(seen: dict[str, Any], name: str) -> None:
     """Every figure of the notebook is on the page: numbered, captioned, drawn, and told in words."""

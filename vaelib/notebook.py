@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vaelib.experiment import Experiment, SettingError
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _IPYTHON_NAMES = {"In", "Out", "exit", "quit", "get_ipython"}
 
 
@@ -76,6 +77,14 @@ def glue(prefix: str = "", **values: Any) -> None:
     for name, value in values.items():
         # A numpy scalar would be shown with its type.
         glue_one(prefix + name, value.item() if hasattr(value, "item") else value, display=False)
+
+
+def power_of_ten(value: float) -> str:
+    """Return a number, to one digit, as prose writes it: "4 × 10⁻⁷"; 0 as "0"."""
+    if value == 0:
+        return "0"
+    digit, exponent = f"{value:.0e}".split("e")
+    return f"{digit} × 10{str(int(exponent)).translate(_RAISED)}"
 
 
 def runs_root() -> Path:
