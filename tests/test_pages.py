@@ -85,8 +85,8 @@ def test_mathematics_is_typeset(seen: dict[str, Any], name: str) -> None:
 @pytest.mark.browser
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", WRITTEN)
-def test_equations_fit_the_page(seen: dict[str, Any], name: str) -> None:
-    """On a wide screen nobody has to scroll for an equation's end, which may be its result."""
+def test_equations_and_tables_fit_the_page(seen: dict[str, Any], name: str) -> None:
+    """On a wide screen nobody has to scroll for an equation's end, which may be its result, or a last column."""
     assert seen["cut"] == []
 
 

@@ -268,7 +268,10 @@ _SURVEY = """async () => {
             caption: f.querySelector('.caption-text')?.textContent.trim() ?? '',
             drawn: [...f.querySelectorAll('img, video, canvas, svg')].some(large),
         }])),
-        cut: all('div.math mjx-container').filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.parentElement.id),
+        cut: [
+            ...all('div.math mjx-container').filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.parentElement),
+            ...all('article table').filter(e => e.offsetWidth > e.parentElement.clientWidth + 1),
+        ].map(e => e.id || e.innerText.slice(0, 200)),
         plots: all('.plotly-graph-div').map(p => p._fullData?.length > 0 && large(p.querySelector('.main-svg'))),
         asleep: all('.living-figure > template').length,
         silent: all('.cell_output img, .cell_output video, figure img')

@@ -8,31 +8,36 @@ from vaelib.comparison import Setting, astray, estimate, less, median_error
 def equal_error_rows(chosen: Sequence[Setting], limit: float) -> tuple[list[str], list[list[str]]]:
     """Return the head and the cells of the table at equal error, one row a setting.
 
-    limit: the largest median error that counts as equal; runs with more than twice of it are counted as astray.
+    limit: the largest median error that counts as equal; runs with more than twice of it are counted as astray. In
+    brackets beside alignment and MIG: their mean over random rotations of the same embeddings.
     """
     head = ["", "seeds (astray)", "median relative error (%)", "active units", "mean |correlation|"]
-    head += ["alignment", "turned at random", "MIG", "turned at random"]
+    head += ["alignment (turned at random)", "MIG (turned at random)"]
     cells = []
     for one in chosen:
         line = [one.label, f"{len(one.rows)} ({astray(one.rows, limit)})", f"{100 * median_error(one.rows):.2f}"]
-        line += [estimate(one.rows, "active_units").text(".1f")]
-        line += [estimate(one.rows, name).text() for name in ("mean_correlation", "alignment", "alignment_turned")]
-        line += [estimate(one.rows, name).text(".3f") for name in ("mig", "mig_turned")]
+        line += [estimate(one.rows, "active_units").text(".1f"), estimate(one.rows, "mean_correlation").text()]
+        for name, form in (("alignment", ".2f"), ("mig", ".3f")):
+            line.append(_beside(estimate(one.rows, name).text(form), estimate(one.rows, f"{name}_turned").text(form)))
         cells.append([cell.replace("not run", "–") for cell in line])
     return head, cells
+
+
+def _beside(value: str, other: str) -> str:
+    return value if "not run" in (value, other) else f"{value} ({other})"
 
 
 SCORES = {
     "mean_correlation": "mean |correlation|",
     "total_correlation": "Gaussian total correlation (nats)",
-    "alignment": "alignment with $(a, b)$",
+    "alignment": "alignment with (a, b)",
     "mig": "MIG",
     "sap": "SAP",
     "modularity": "modularity",
     "disentanglement": "DCI disentanglement",
     "completeness": "DCI completeness",
     "informativeness": "DCI informativeness",
-    "linear_r2": "linear $R^2$ of the factors",
+    "linear_r2": "linear R² of the factors",
     "beta_vae": "β-VAE score",
     "factor_vae": "FactorVAE score",
     "factor_angle": "angle between the factors' directions (°)",
@@ -44,25 +49,26 @@ SCORES = {
 
 
 def score_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the cells of the table of all `SCORES`, one row a score and two columns a setting.
+    """Return the head and the cells of the table of all `SCORES`, one row a score and one column a setting.
 
-    The second is the score's chance level: what codes get that know nothing of the factors (for tangent alignment:
-    planes in random directions).
+    In brackets beside each is the score's chance level: what codes get that know nothing of the factors (for tangent
+    alignment: planes in random directions).
     """
-    head = ["", *(part for one in chosen for part in (one.label, "chance"))]
+    head = ["", *(one.label for one in chosen)]
     cells = []
     for name, label in SCORES.items():
         form = ".1f" if name == "factor_angle" else ".2f"
         line = [label]
         for one in chosen:
             chance = estimate(one.rows, f"{name}_chance")
-            line += [estimate(one.rows, name).text(form), format(chance.mean, form) if chance.n else "–"]
+            known = format(chance.mean, form) if chance.n else "not run"
+            line.append(_beside(estimate(one.rows, name).text(form), known))
         cells.append([cell.replace("not run", "–") for cell in line])
     return head, cells
 
 
 CRITERIA = {
-    "alignment": "alignment with $(a, b)$",
+    "alignment": "alignment with (a, b)",
     "mig": "MIG",
     "sap": "SAP",
     "tangent_alignment": "tangent alignment",

@@ -73,44 +73,38 @@ def describe(run: Run, data: DataSet) -> Description:
 
 
 def shape_table(described: Sequence[Description]) -> Any:
-    """Return the table of reconstruction and shape, a row for each embedding."""
-    head = ["", "squared error × 1000", "error over own variance", "largest |correlation|"]
-    head += ["variances along principal axes", "their sum", "intrinsic dimension", "mean turning, constant a, b"]
-    rows = [
-        [
-            one.label,
-            f"{1000 * one.error:.2f}",
-            f"{100 * one.relative_error:.1f} %",
-            f"{one.correlation:.2f}",
-            ", ".join(f"{variance:.2f}" for variance in one.variances),
-            f"{one.variances.sum():.2f}",
-            f"{one.dimension.estimate:.2f} ({one.dimension.low:.2f} to {one.dimension.high:.2f})",
-            f"{one.turning[0]:.0f}°, {one.turning[1]:.0f}°",
-        ]
-        for one in described
-    ]
-    caption = "Reconstruction of the validation images, and the shape of the embedding."
-    return figures.table(head, rows, caption=caption)
+    """Return the table of reconstruction and shape, a column for each embedding."""
+    rows = {
+        "squared error × 1000": [f"{1000 * one.error:.2f}" for one in described],
+        "error over own variance": [f"{100 * one.relative_error:.1f} %" for one in described],
+        "largest |correlation|": [f"{one.correlation:.2f}" for one in described],
+        "variances along principal axes": [", ".join(f"{each:.2f}" for each in one.variances) for one in described],
+        "their sum": [f"{one.variances.sum():.2f}" for one in described],
+        "intrinsic dimension (95 % interval)": [
+            f"{one.dimension.estimate:.2f} ({one.dimension.low:.2f} to {one.dimension.high:.2f})" for one in described
+        ],
+        "mean turning, constant a and b": [f"{one.turning[0]:.0f}° and {one.turning[1]:.0f}°" for one in described],
+    }
+    return _table(described, rows, "Reconstruction of the validation images, and the shape of the embedding.")
 
 
 def orientation_table(described: Sequence[Description]) -> Any:
-    """Return the table of the entanglement term and the alignment over rotations, a row for each embedding."""
-    head = ["", "term as trained", "lowest and highest over rotations", "rotations with a lower value"]
-    head += ["alignment as trained", "alignment where the term is lowest", "best alignment over rotations"]
-    rows = [
-        [
-            one.label,
-            f"{one.term.value:.3f}",
-            f"{one.term.lowest:.3f} to {one.term.highest:.3f}",
-            f"{100 * one.term.rank:.1f} %",
-            f"{one.aligned.value:.2f}",
-            f"{one.preferred:.2f}",
-            f"{one.aligned.highest:.2f}",
-        ]
-        for one in described
-    ]
+    """Return the table of the entanglement term and the alignment over rotations, a column for each embedding."""
+    rows = {
+        "term as trained": [f"{one.term.value:.3f}" for one in described],
+        "lowest and highest over rotations": [f"{one.term.lowest:.3f} to {one.term.highest:.3f}" for one in described],
+        "rotations with a lower value": [f"{100 * one.term.rank:.1f} %" for one in described],
+        "alignment as trained": [f"{one.aligned.value:.2f}" for one in described],
+        "alignment where the term is lowest": [f"{one.preferred:.2f}" for one in described],
+        "best alignment over rotations": [f"{one.aligned.highest:.2f}" for one in described],
+    }
     caption = "The entanglement term and the alignment with (a, b) over the rotations of each embedding."
-    return figures.table(head, rows, caption=caption)
+    return _table(described, rows, caption)
+
+
+def _table(described: Sequence[Description], rows: Mapping[str, Sequence[str]], caption: str) -> Any:
+    head = ["", *(one.label for one in described)]
+    return figures.table(head, [[name, *cells] for name, cells in rows.items()], caption=caption)
 
 
 def sheet(
