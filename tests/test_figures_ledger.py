@@ -60,6 +60,11 @@ def test_the_table_escapes_and_counts() -> None:
     assert figures_ledger.counts(ALL) == {"holds": 1, "fails": 1, "undecided": 2, "open": 1}
 
 
+def test_the_table_writes_the_weights_as_the_chapters_do() -> None:
+    made = finding(rule(id="5", said="A constant sigma.", measured="at beta 0.03, gamma 0.1"), 1.0, 0.9, 1.1, "holds")
+    assert "<td>A constant σ. At β 0.03, γ 0.1.</td>" in figures_ledger.table([made]).data
+
+
 def test_rules_that_were_changed_say_so() -> None:
     changed = finding(rule(id="6", revised="it was <other>"), 1.0, 0.9, 1.1, "holds")
     told = figures_ledger.revisions([HOLDS, changed]).data

@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from vaelib.claims import Finding, Rule
 
 VERDICT_COLORS = {"holds": figures.GREEN, "fails": figures.VERMILION, "undecided": "#767676"}
 _HEAD = ("claim", "what was said, and what is measured", "estimate (95 % interval)", "n", "holds if", "verdict")
+_SYMBOLS = {"beta": "β", "gamma": "γ", "sigma": "σ"}  # the rules' file is written on any keyboard
 _PAD = 0.12  # of an axis on either side of what it has to show
 
 
@@ -22,6 +24,7 @@ def table(findings: Sequence[Finding], *, caption: str = "") -> Any:
     rows = []
     for name, said, measured, n, estimate, interval, place, verdict in map(row, findings):
         told = f"{said} {measured[:1].upper()}{measured[1:].removesuffix('.')}."
+        told = re.sub(rf"\b({'|'.join(_SYMBOLS)})\b", lambda found: _SYMBOLS[found[0]], told)
         rows.append([name, told, f"{estimate} ({interval})" if interval else estimate, n, place, verdict])
     return figures.table(_HEAD, rows, caption=caption)
 
@@ -31,7 +34,8 @@ def revisions(findings: Sequence[Finding]) -> Any:
     from IPython.display import HTML
 
     told = [f"<li>{html.escape(f'{f.rule.id}: {f.rule.revised}')}.</li>" for f in findings if f.rule.revised]
-    return HTML(f"<p>Rules that were changed after a first round:</p><ul>{''.join(told)}</ul>" if told else "")
+    text = f"<p>Rules that were changed after a first round:</p><ul>{''.join(told)}</ul>"
+    return HTML(f'<div class="note">{text}</div>' if told else "")
 
 
 def row(finding: Finding) -> list[str]:
