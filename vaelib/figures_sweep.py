@@ -64,9 +64,9 @@ def phase_diagram(rows: Sequence[Row], names: Sequence[str] = PANELS, *, allowed
     if unknown := [name for name in names if name not in QUANTITIES]:
         raise ValueError(f"{', '.join(unknown)}: allowed are {', '.join(QUANTITIES)}")
     limit = 100 * comparison.error_limit(rows, allowed)
-    columns = min(3, len(names))
+    columns = min(2, len(names))
     lines = -(-len(names) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(3.3 * columns, 2.55 * lines + 0.7), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(lines, columns, figsize=(4 * columns, 2.5 * lines + 0.9), sharex=True, squeeze=False)
     found = groups(rows)
     for axis, name in zip(axes.flat, names, strict=False):
         _panel(axis, rows, found, QUANTITIES[name], limit)
@@ -173,8 +173,8 @@ def heat_maps(rows: Sequence[Row], betas: Sequence[float], gammas: Sequence[floa
 
     A cell without runs says "not run".
     """
-    figure, axes = plt.subplots(1, len(GRID), figsize=(2.5 * len(GRID), 3.0), sharey=True)
-    for axis, (name, (title, form, scale, (low, end))) in zip(axes, GRID.items(), strict=True):
+    figure, axes = plt.subplots(2, 2, figsize=(8, 4.6), sharex=True, sharey=True)
+    for axis, (name, (title, form, scale, (low, end))) in zip(axes.flat, GRID.items(), strict=True):
         found = np.array([
             [scale * comparison.estimate(comparison.pick(rows, beta=b, gamma=g), name).mean for g in gammas]
             for b in betas
@@ -188,10 +188,12 @@ def heat_maps(rows: Sequence[Row], betas: Sequence[float], gammas: Sequence[floa
             axis.text(j, i, text, ha="center", va="center", color="w" if dark else "k", fontsize=9)
         axis.set_xticks(range(len(gammas)), [f"{each:g}" for each in gammas])
         axis.set_yticks(range(len(betas)), [f"{each:g}" for each in betas])
-        axis.set(xlabel=r"$\gamma$", title=title)
+        axis.set_title(title, fontsize=10)
         axis.spines[:].set_visible(False)
         axis.tick_params(length=0)
-    axes[0].set_ylabel(r"$\beta$")
+        axis.label_outer()
+    figure.supxlabel(r"$\gamma$", fontsize=10)
+    figure.supylabel(r"$\beta$", fontsize=10)
     return figure
 
 
@@ -207,30 +209,33 @@ def batch_sizes(rows: Sequence[Row], kept: Sequence[Setting], batches: Sequence[
         ("alignment with $(a, b)$", comparison.column("alignment")),
         ("total variance of the latents", comparison.total_variance),
     )
-    figure, axes = plt.subplots(1, len(quantities), figsize=(2.7 * len(quantities), 3.3))
-    for axis, (title, quantity) in zip(axes, quantities, strict=True):
+    figure, axes = plt.subplots(2, 2, figsize=(8, 5.4))
+    for axis, (title, quantity) in zip(axes.flat, quantities, strict=True):
         for setting in kept:
             color, marker, _ = LOOKS[setting.method.name]
             found = [comparison.values(comparison.with_batch(rows, setting, size), quantity) for size in batches]
             _series(axis, found, color, marker, setting.label)
         axis.set_xticks(range(len(batches)), [str(size) for size in batches])
         axis.set_title(title, fontsize=10)
-        axis.set(xlabel="batch size", xlim=(-0.5, len(batches) - 0.5))
-    axes[0].set_yscale("log")
-    for axis in axes[1:]:
+        axis.set_xlim(-0.5, len(batches) - 0.5)
+    for axis in axes[1]:
+        axis.set_xlabel("batch size")
+    errors, *others = axes.flat
+    errors.set_yscale("log")
+    for axis in others:
         axis.set_ylim(0, None)
-    axes[0].yaxis.set_major_formatter("{x:g}")
-    axes[0].yaxis.set_minor_formatter("{x:g}")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    errors.yaxis.set_major_formatter("{x:g}")
+    errors.yaxis.set_minor_formatter("{x:g}")
+    figure.legend(*errors.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
 def by_sigma(rows: Sequence[Row], betas: Sequence[float]) -> Figure:
     """Draw constant against learned σ over β without any penalty: four quantities, runs as dots, means as lines."""
     names = ("mean_correlation", "tangent_alignment", "alignment", "active_units")
-    figure, axes = plt.subplots(1, len(names), figsize=(2.7 * len(names), 3.1))
+    figure, axes = plt.subplots(2, 2, figsize=(8, 5.2))
     kinds = (("constant", "constant σ", STANDARD.name), ("learned", "learned σ", comparison.LEARNED.name))
-    for axis, name in zip(axes, names, strict=True):
+    for axis, name in zip(axes.flat, names, strict=True):
         quantity = QUANTITIES[name]
         together = []
         for variance, label, look in kinds:
@@ -243,8 +248,10 @@ def by_sigma(rows: Sequence[Row], betas: Sequence[float]) -> Figure:
             axis.axhline(level, color=_GREY, linewidth=1, linestyle="--", label="chance (units: two factors)")
         axis.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
         axis.set_title(quantity.label, fontsize=10)
-        axis.set(xlabel=r"$\beta$", ylim=(0, None), xlim=(-0.5, len(betas) - 0.5))
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        axis.set(ylim=(0, None), xlim=(-0.5, len(betas) - 0.5))
+    for axis in axes[1]:
+        axis.set_xlabel(r"$\beta$")
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
