@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from vaelib import Experiment, SettingError, curves, dataset, figures, figures_dataset, figures_loss, losses
+from vaelib import Experiment, SettingError, curves, dataset, figures, figures_dataset, figures_loss, losses, unmixing
 
 
 @pytest.fixture(autouse=True)
@@ -204,7 +204,7 @@ def test_expected_product_is_what_draws_average_to(factors, degrees):
     draw = {"uniform": lambda: random.uniform(-np.sqrt(3), np.sqrt(3), size),
             "normal": lambda: random.standard_normal(size),
             "laplace": lambda: random.laplace(0, np.sqrt(0.5), size)}  # fmt: skip
-    found = np.abs(figures_loss.turn(draw[factors](), np.deg2rad(degrees)).prod(axis=1))
+    found = np.abs(unmixing.turn(draw[factors](), degrees).prod(axis=1))
     error = found.std() / np.sqrt(len(found))
     assert found.mean() == pytest.approx(
         float(figures_loss.expected_product(np.deg2rad(degrees), factors)), abs=5 * error
@@ -233,10 +233,6 @@ def test_living_rotation_turns_the_square_and_moves_the_marker():
     assert figure.frames[0].data[2].y[0] == pytest.approx(0.25)
     flat = np.stack([figure.data[0].x, figure.data[0].y], axis=1)
     np.testing.assert_allclose(np.hypot(*flat.T), np.hypot(points.x, points.y), rtol=1e-6)
-
-
-def test_turn_is_counterclockwise():
-    np.testing.assert_allclose(figures_loss.turn(np.array([[1.0, 0.0]]), np.pi / 2), [[0, 1]], atol=1e-12)
 
 
 def test_covariances_are_the_losses_own_and_vanish_for_one_centred_image():

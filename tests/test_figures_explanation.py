@@ -6,7 +6,7 @@ import synthetic_sweep
 from matplotlib import pyplot as plt
 from scipy import special
 
-from vaelib import comparison, figures_explanation, figures_loss, metrics
+from vaelib import comparison, figures_explanation, figures_loss, metrics, unmixing
 from vaelib.comparison import STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(3)
@@ -47,7 +47,7 @@ def test_simulated_factors_agree(shape):
     s, t = size * np.exp((special.gammaln(1 / shape) - special.gammaln(3 / shape)) / 2)
     assert s.std() == pytest.approx(1, abs=0.01)
     assert np.abs(s * t).mean() == pytest.approx(figures_explanation.on_axes(shape), rel=0.01)
-    turned = figures_loss.turn(np.column_stack([s, t]), np.pi / 4)
+    turned = unmixing.turn(np.column_stack([s, t]), 45)
     assert np.abs(turned.prod(axis=1)).mean() == pytest.approx(figures_explanation.on_diagonal(shape), rel=0.01)
     assert np.mean(s**4) - 3 == pytest.approx(figures_explanation.excess_kurtosis(shape), abs=0.3)
 

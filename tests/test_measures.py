@@ -5,7 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaelib import Experiment, dataset, disentanglement, disentanglement_sheet, geometry, measures, metrics, train
+from vaelib import (
+    Experiment,
+    dataset,
+    disentanglement,
+    disentanglement_sheet,
+    geometry,
+    measures,
+    metrics,
+    train,
+    unmixing,
+)
 from vaelib.measures import measure
 from vaelib.run import Run
 from vaelib.sheet_shape import edge_curl
@@ -120,3 +130,25 @@ def test_a_sheet_of_fewer_latents_has_a_dimension_and_a_dead_one_has_none(d: int
     factors = np.random.default_rng(0).uniform(0.3, 1.0, size=(400, 2))
     assert measures._shape(factors[:, :d], factors)["twonn"] == pytest.approx(d, abs=0.3)
     assert np.isnan(measures._shape(np.zeros((400, d)), factors)["twonn"])
+
+
+def test_a_finished_sheet_is_unmixed(run: Run, found: dict[str, float | None]) -> None:
+    data = dataset.build(run.experiment.data)
+    mu, factors = run.embeddings[run.best_epoch].astype("float64"), data.parameters[data.train]
+    plane = unmixing.sphered(mu, threshold=0)
+    few = {name: found[name] for name in ("product_highest", "independent", "independent_mig")}
+    if None not in few.values():
+        angle = unmixing.product_by_angle(plane).highest
+        assert few["product_highest"] == metrics.alignment(unmixing.turn(plane, angle), factors)
+        assert few["independent"] == metrics.alignment(unmixing.independent(mu), factors)
+    assert found["labels_20"] == unmixing.alignment_by_labels(mu, factors, 20)
+
+
+def test_of_factors_mixed_linearly_all_is_found_and_of_a_line_nothing() -> None:
+    factors = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (600, 2))
+    unmixed = measures._unmixed(factors @ np.array([[1, 0.5, 0.2], [0.3, -1, 0.4]]), factors)
+    assert unmixed["product_highest"] > 0.97 and unmixed["independent"] > 0.97 and unmixed["labels_5"] > 0.999
+    assert unmixed["product_lowest"] < 0.53 and 0.7 < unmixed["plane_turned"] < 0.85
+    assert unmixed["independent_mig"] > 0.5 and unmixed["independent_disentanglement"] > 0.8
+    line = measures._unmixed(factors[:, :1] * np.array([1, 2, 3]), factors)
+    assert set(line) == set(unmixed) and np.isnan(line["independent"]) and np.isfinite(line["labels_5"])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, special, stats
 
-from vaelib import comparison, figures, figures_loss, metrics
+from vaelib import comparison, figures, figures_loss, metrics, unmixing
 from vaelib.comparison import Estimate, Row, Setting
 from vaelib.figures_loss import Factors
 
@@ -108,7 +108,7 @@ def turned_square(angle: float, n: int = 24) -> tuple[Numbers, Numbers]:
     line = (np.arange(n) + 0.5) / n * 2 - 1
     factors = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     factors = factors / factors.std(axis=0)
-    return figures_loss.turn(factors, np.deg2rad(angle)), factors
+    return unmixing.turn(factors, angle), factors
 
 
 def decorrelated_squares(angles: Sequence[float] = (0, 20, 45)) -> Figure:

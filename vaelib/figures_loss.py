@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from vaelib import figures, losses
+from vaelib import figures, losses, unmixing
 from vaelib.experiment import Experiment, SettingError
 
 Factors = Literal["uniform", "normal", "laplace"]
@@ -85,12 +85,6 @@ def entanglement_by_loop(mu: NDArray[Any]) -> float:
     d = mu.shape[1]
     products = [np.abs(mu[:, i] * mu[:, j]).mean() for j in range(d) for i in range(j)]
     return float(2 / (d * (d - 1)) * np.sum(products))
-
-
-def turn(points: NDArray[Any], angle: float) -> NDArray[np.float64]:
-    """Turn (n, 2) points counterclockwise by `angle` (radians)."""
-    cosine, sine = np.cos(angle), np.sin(angle)
-    return np.asarray(points @ np.array([[cosine, sine], [-sine, cosine]]))
 
 
 def interval(values: NDArray[Any]) -> tuple[float, float, float]:
@@ -290,8 +284,8 @@ def living_rotation(n: int = 31, dots: int = 18) -> Any:
     figure.add_scatter(x=degrees, y=curve, mode="lines", line={"color": figures.BLUE, "width": 2.5}, row=1, col=2)
     frames = []
     for angle, value in zip(degrees, curve, strict=True):
-        turned = turn(points, np.deg2rad(angle)).astype("float32")
-        outline = turn(corners, np.deg2rad(angle)).astype("float32")
+        turned = unmixing.turn(points, angle).astype("float32")
+        outline = unmixing.turn(corners, angle).astype("float32")
         cost = np.abs(turned[:, 0] * turned[:, 1])
         data = [
             {"type": "scatter", "x": turned[:, 0], "y": turned[:, 1], "marker": {**dot, "color": cost}},

@@ -6,7 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from vaelib import dataset, disentanglement, disentanglement_sheet, disentanglement_voting, geometry, losses, metrics
+from vaelib import (
+    dataset,
+    disentanglement,
+    disentanglement_sheet,
+    disentanglement_voting,
+    geometry,
+    losses,
+    metrics,
+    unmixing,
+)
 from vaelib.chance import Score
 from vaelib.run import Run
 from vaelib.sheet_shape import edge_curl, normal_distance
@@ -14,6 +23,8 @@ from vaelib.sheet_shape import edge_curl, normal_distance
 _IN_HOLE = 200  # new images in the hole's disc
 _WELL = 0.1  # of an image's own variance: beyond it the lines of a reconstruction begin to look wrong
 _VOTES = 100  # of each voting score; they take most of the time
+LABELS = (5, 10, 20, 50, 100)
+"""How many images with known factors a linear map is learnt from."""
 _ROTATIONS = 200  # random ones, where a search goes on from the best
 Found = dict[str, float]
 
@@ -38,6 +49,11 @@ def measure(finished: Run) -> dict[str, float | None]:
       alignment, mig, sap and tangent_alignment: name_highest, the most that any rotation found has, and name_turned,
       the mean over random ones. mean_correlation_turned likewise; its lowest is 0, on the principal axes.
       disentanglement_at_aligned: DCI's score where the alignment is highest, since forests are too slow to search by.
+    - what a linear change of the finished latents gives (`vaelib.unmixing`): of the sphered plane the alignment where
+      E|xy| is lowest and highest over the angle, product_lowest and product_highest, plane_turned: the mean over all
+      angles; independent, independent_mig and independent_disentanglement: alignment, MIG and DCI's score of its
+      independent components. None where the sheet is pressed to a line. labels_5, labels_10, labels_20, labels_50 and
+      labels_100: the alignment of a linear map learnt from so many images.
     - spread_k: each latent's standard deviation; direction_a_k, direction_b_k: how the k-th latent moves with each
       factor, by least squares.
     """
@@ -49,6 +65,7 @@ def measure(finished: Run) -> dict[str, float | None]:
         **_scores(finished, mu, factors),
         **_shape(mu, factors),
         **_orientation(mu, factors),
+        **_unmixed(mu, factors),
     }
     return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
 
@@ -144,6 +161,27 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
         "term_rank": term.rank,
         "alignment_at_lowest": metrics.alignment(_living(mu @ term.at_lowest.T), factors),
         "disentanglement_at_aligned": disentanglement.dci(aligned, factors, shuffles=0).disentanglement.value,
+        **found,
+    }
+
+
+def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    found: Found = {f"labels_{n}": unmixing.alignment_by_labels(mu, factors, n) for n in LABELS if n <= len(mu)}
+    try:
+        plane = unmixing.sphered(mu)
+    except ValueError:
+        lost = ("product_lowest", "product_highest", "plane_turned", "independent", "independent_mig")
+        return dict.fromkeys((*lost, "independent_disentanglement"), np.nan) | found
+    product = unmixing.product_by_angle(plane)
+    turned = [metrics.alignment(unmixing.turn(plane, degrees), factors) for degrees in range(0, 90, 3)]
+    components = unmixing.independent(mu)
+    return {
+        "product_lowest": metrics.alignment(unmixing.turn(plane, product.lowest), factors),
+        "product_highest": metrics.alignment(unmixing.turn(plane, product.highest), factors),
+        "plane_turned": float(np.mean(turned)),
+        "independent": metrics.alignment(components, factors),
+        "independent_mig": disentanglement.mig(components, factors, shuffles=0).value,
+        "independent_disentanglement": disentanglement.dci(components, factors, shuffles=0).disentanglement.value,
         **found,
     }
 
