@@ -63,6 +63,11 @@ def row(**changes):
     made["alignment_highest"] = made["alignment"] + random.uniform(0.05, 0.2)
     made["alignment_turned"] = made["alignment"] - random.normal(0, 0.05)
     made["alignment_at_lowest"] = random.uniform(0.3, 0.6)
+    made["product_lowest"], made["plane_turned"] = random.uniform(0.5, 0.55), random.uniform(0.7, 0.8)
+    made["product_highest"], made["independent"] = random.uniform(0.85, 0.95), random.uniform(0.9, 0.95)
+    made |= {f"labels_{n}": 0.95 - 1 / n + random.uniform(0, 0.02) for n in (5, 10, 20, 50, 100)}
+    made["linear_r2"] = random.uniform(0.95, 0.97)
+    made["independent_mig"], made["independent_disentanglement"] = random.uniform(0.3, 0.4), random.uniform(0.8, 0.9)
     made["term_lowest"], made["term_highest"] = 1.25, 1.9
     made["term_rank"] = random.uniform() * np.exp(-300 * made["gamma"])
     made["term"] = 1.25 + 0.65 * made["term_rank"]

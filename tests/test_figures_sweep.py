@@ -130,11 +130,13 @@ def test_the_heat_maps_carry_their_numbers_and_say_what_was_not_run():
         for beta, gamma in ((0.001, 0), (0.001, 0.1), (0.01, 0))
         for seed in (0, 1)
     ]
-    axis = figures_sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes[1]
+    axes = figures_sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes
+    axis = axes[1]
     assert axis.get_title() == "intrinsic dimension"
     told = {text.get_position(): text.get_text() for text in axis.texts}
     assert told == {(0, 0): "1.65", (1, 0): "1.75", (0, 1): "2.55", (1, 1): "not\nrun"}
-    assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "0.1"]
+    assert [text.get_text() for text in axes[3].get_xticklabels()] == ["0", "0.1"]
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["0.001", "0.01"]
 
 
 def test_batches_are_compared_each_method_at_its_weight():

@@ -90,3 +90,18 @@ def turning_rows(setting: Setting) -> tuple[list[str], list[list[str]]]:
     own, turned = estimate(rows, "mean_correlation").text(), estimate(rows, "mean_correlation_turned").text()
     cells.append(["mean |correlation| (low is the aim)", turned, own, "0", f"{own}, all of it"])
     return head, cells
+
+
+def unmixed_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the cells of what independent components align of each setting's embeddings.
+
+    Runs whose sheet is pressed to a line have no such components and are left out of the last three columns.
+    """
+    head = ["", "as trained", "independent components", "difference, seed by seed", "seeds"]
+    cells = []
+    for one in chosen:
+        found = estimate(one.rows, "independent")
+        line = [one.label, estimate(one.rows, "alignment").text(), found.text()]
+        line += [less(one.rows, "independent", "alignment").text(), str(found.n)]
+        cells.append([cell.replace("not run", "–") for cell in line])
+    return head, cells

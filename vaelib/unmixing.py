@@ -74,7 +74,7 @@ def product_by_angle(codes: ArrayLike) -> Angles:
     return Angles(degrees, np.array([np.abs(turn(points, each).prod(axis=1)).mean() for each in degrees]))
 
 
-def independent(mu: ArrayLike, *, seed: int = 0) -> Numbers:
+def independent(mu: ArrayLike, *, threshold: float = 0.01, seed: int = 0) -> Numbers:
     """Return (n, 2): the two most independent components of the embedding's first two principal axes (FastICA).
 
     Contrast log cosh, symmetric, scaled to variance 1; their order and signs mean nothing. Raises ValueError as
@@ -90,7 +90,7 @@ def independent(mu: ArrayLike, *, seed: int = 0) -> Numbers:
     with warnings.catch_warnings():
         # Where all angles are alike, as for normal components, there is nothing to converge to, and any will do.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(found.fit_transform(sphered(mu)))
+        return np.asarray(found.fit_transform(sphered(mu, threshold=threshold)))
 
 
 def from_labels(mu: ArrayLike, factors: ArrayLike, chosen: ArrayLike) -> Numbers:
