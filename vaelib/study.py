@@ -14,7 +14,7 @@ from vaelib.experiment import Experiment, SettingError
 from vaelib.vendor import BuildError
 
 PLAN = Path(__file__).with_name("sweep.yml")
-COMMITTED = Path(__file__).parent.parent / "results" / "sweep"  # table.csv, provenance.json; an earlier round in earlier.*
+COMMITTED = Path(__file__).parent.parent / "results" / "sweep"  # table.csv, provenance.json, and an earlier round
 
 
 @dataclass(frozen=True)
