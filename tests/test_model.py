@@ -171,3 +171,18 @@ def test_bfloat16_keeps_float32_weights_latents_and_losses():
     assert str(outputs["mu"].dtype) == "<dtype: 'float32'>" and "float32" in str(outputs["logits"].dtype)
     assert vae.decoder.get_layer("up_conv_3").compute_dtype == "bfloat16"
     np.testing.assert_allclose(VAE(SMOKE)(IMAGES)["mu"], outputs["mu"], rtol=0.05, atol=2e-3)
+
+
+def test_the_decoder_s_first_layer_undoes_any_linear_change_of_the_latents():
+    """Which is why what `vaelib.unmixing` does to finished latents costs nothing in reconstruction."""
+    random = np.random.default_rng(5)
+    mu, matrix = random.normal(size=(40, 3)), random.normal(size=(3, 3))
+    decoder = VAE(SMOKE).decoder
+    for variable in decoder.trainable_variables:
+        if variable.path.endswith("kernel"):
+            variable.assign(8 * variable)  # so tiny a network with the study's small weights draws hardly anything
+    plain, other = np.array(decoder(mu)), np.array(decoder(mu @ matrix))
+    entry = decoder.get_layer("dense")
+    entry.set_weights([np.linalg.solve(matrix, entry.get_weights()[0])])
+    np.testing.assert_allclose(decoder(mu @ matrix), plain, atol=1e-5)
+    assert np.ptp(plain, axis=0).max() > 0.01 and abs(other - plain).max() > 0.01

@@ -90,6 +90,10 @@ def planes(found: Mapping[str, Turned], factors: ArrayLike) -> Figure:
             dots = axis.scatter(*turned.codes.T, c=values[:, row], s=3, cmap=colors, linewidths=0, rasterized=True)
             axis.set_aspect("equal")
         figure.colorbar(dots, ax=axes[row], label=f"${factor}$", shrink=0.8)
+    for axis in axes[1]:
+        axis.set_xlabel("first latent, turned")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("second")
     for axis, (name, turned) in zip(axes[0], found.items(), strict=True):
         axis.set_title(f"{titles[name]}\nalignment {turned.alignment:.2f}", fontsize=10)
     return figure

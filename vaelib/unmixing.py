@@ -2,7 +2,7 @@
 
 An embedding (n, d) is sphered: its first two principal axes, each scaled to variance 1. What is left is one angle. Two
 criteria choose it without the factors, the mean product |xy| and independent component analysis; a third way is a
-linear map learnt from a few images whose factors are known. All are linear, so the decoder's first layer undoes them
+linear map learnt from a few images whose factors are known. All are linear, so the decoder's first layers undo them
 exactly: images are reconstructed as before. Nothing here loads Keras.
 """
 
