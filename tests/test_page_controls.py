@@ -177,14 +177,17 @@ def test_living_figures_answer(visitor: Visitor, name: str) -> None:
 
 
 # What the explorer shows, once it is at rest: its five canvases, its line, and the page's address. The line follows
-# within half a second.
+# within half a second. On a busy machine frames and the decoder's answer take longer, and are waited for.
 _AT_REST = """async () => {
     const canvases = [...document.querySelectorAll('.vx :is(.vx-view, .vx-bottom > div) > canvas')];
     const look = () => JSON.stringify([...canvases.map(c => c.toDataURL()),
         document.querySelector('.vx-state').textContent, location.hash]);
+    const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const current = () => document.querySelector('.vx').dataset.current === 'true';
     let [before, now] = ['', look()];
-    while (before !== now) {
+    while (before !== now || !current()) {
         before = now;
+        await frame();
         await new Promise(done => setTimeout(done, 600));
         now = look();
     }

@@ -48,7 +48,7 @@ function render({ model, el }) {
   let hovered = -1; // a training point
   let trail = [];
   let truth, decoded, error; // images, 0 to 255, and the squared error over the true image's variance
-  let asked; // what the images are of
+  let asked, answered; // what the images are to be of, and what the decoded one is of
   let playing = null;
   const run = () => runs[state.run];
   const onSheet = () => run().means(state.parameters, state.epoch);
@@ -170,7 +170,8 @@ function render({ model, el }) {
     const wanted = JSON.stringify([state.run, state.epoch, state.parameters, mu]);
     if (wanted !== asked) { // the colours and the view leave the images as they are
       asked = wanted;
-      decoder.ask({ run: state.run, epoch, mu });
+      root.dataset.current = false; // until the pictures are of what was asked for last
+      decoder.ask({ run: state.run, epoch, mu, wanted });
       truth = rasterise(...state.parameters, run().line_width, info);
     }
     runChoice.value = state.run;
@@ -191,7 +192,7 @@ function render({ model, el }) {
 
   /** Take the decoder's answer. By then the curve may be another, so the error is that of the two as they are shown. */
   function show(image, request, milliseconds) {
-    decoded = image;
+    [decoded, answered] = [image, request.wanted];
     root.dataset.milliseconds = milliseconds.toFixed(2);
     const kept = request.epoch === state.epoch ? "" : `epoch ${request.epoch}'s decoder, `;
     pictures[1].note.textContent = `${kept}${milliseconds.toFixed(0)} ms in this page`;
@@ -448,7 +449,7 @@ function render({ model, el }) {
     });
     const count = decoded.length;
     error = errors / count / (squares / count - (sum / count) ** 2);
-    root.dataset.error = error;
+    Object.assign(root.dataset, { error, current: answered === asked });
     paint(pictures[0].canvas, (i) => [truth[i], truth[i], truth[i]]);
     paint(pictures[1].canvas, (i) => [255 * decoded[i], 255 * decoded[i], 255 * decoded[i]]);
     // Too bright is orange, too dark is sky blue: two colours that the colour-blind can tell apart.
