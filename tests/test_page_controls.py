@@ -260,6 +260,9 @@ class Explorer:
         self.page.evaluate("() => document.querySelector('.vx [aria-label=stop]')?.click()")
         said = self.changed("latents", "address", why="play")
         assert int(said["epoch"][0]) > 0 and self.control("play the training").is_visible()
+        # An early decoder may draw next to nothing, whatever the latents.
+        self.control("epoch").press("End")
+        self.changed(why="the last epoch")
 
     def walk(self, name: str) -> None:
         """Along a transect, until it is stopped."""

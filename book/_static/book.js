@@ -80,7 +80,7 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
     loop.onchange = () => {
       const { ended } = video; // asked first: a film that loops has never ended
       video.loop = loop.checked;
-      if (video.loop && ended) video.play();
+      if (video.loop && ended) video.play().catch(() => {}); // paused again before it began
     };
     const bar = Object.assign(document.createElement("div"), { className: "film-controls" });
     for (const [name, control] of [["speed", speed], ["loop", loop]]) {
