@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from vaelib import figures
 from vaelib.claims import Finding, Rule
+from vaelib.repeats import COLUMNS, Comparison
 
 VERDICT_COLORS = {"holds": figures.GREEN, "fails": figures.VERMILION, "undecided": "#767676"}
 _HEAD = ("claim", "what was said, and what is measured", "estimate (95 % interval)", "n", "holds if", "verdict")
@@ -61,6 +62,25 @@ def comparison(pairs: Sequence[tuple[Finding, Finding]], *, caption: str = "") -
         cells = [row(finding) for finding in pair]
         told = [[f"{one[4]} ({one[5]})" if one[5] else one[4], one[3], one[7]] for one in cells]
         rows.append([*cells[0][:2], *told[0], *told[1]])
+    return figures.table(head, rows, caption=caption)
+
+
+def repeats(rounds: Mapping[str, Sequence[Comparison]], *, caption: str = "") -> Any:
+    """Return a table for display: a row a number, and for each round how far it lies from the kept one.
+
+    Two columns a round: the mean shift over all settings with what seeds alone allow, and how many single settings
+    lie farther than they allow.
+    """
+    head = ["", *(cell for name in rounds for cell in (f"{name}: all settings together", "single settings apart"))]
+    rows = []
+    for column, label in COLUMNS.items():
+        cells = [label]
+        for compared in rounds.values():
+            of_it = [one for one in compared if one.column == column]
+            single = [one for one in of_it if one.setting is not None]
+            together = next((one.text() for one in of_it if one.setting is None), "–")
+            cells += [together, f"{sum(one.apart for one in single)} of {len(single)}" if single else "–"]
+        rows.append(cells)
     return figures.table(head, rows, caption=caption)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from vaelib import claims
 from vaelib.comparison import BASE, Row, excess_curl, pick
@@ -109,77 +108,6 @@ def numbers(rows: Sequence[Row], rule: claims.Rule, **settings: Any) -> list[flo
         return _effects(rule, [tuple(group[seed] for group in by_seed) for seed in shared])
     found = [_STATISTICS[rule.kind](rule, *(group[seed] for group in by_seed)) for seed in shared]
     return [number for number in found if math.isfinite(number)]
-
-
-def unlike(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str], *, level: float = 0.99) -> list[str]:
-    """Return what in fresh runs does not agree with the committed ones, a line each; an empty list when all does.
-
-    The scatter s of a column over seeds is pooled over all groups of settings with two committed runs or more: of its
-    logarithm where the column is an error (its name ends in error or relative), since errors scatter in proportion.
-    Two things have to hold. In each group the fresh mean of m seeds lies within t·s·√(1/m + 1/n) of the committed mean
-    of n. And over all groups together the mean of fresh less committed lies within t·s·√(Σ(1/m + 1/n))/groups: a shift
-    of everything shows there long before any group does. There a group's committed mean is that of the same seeds,
-    where it has them: a seed brings its data set and its first weights into every group, and two of them may lie off
-    the mean of five in all groups alike. The level holds for all comparisons together (Bonferroni). s is at least a
-    thousandth of the column's mean size: where all seeds agree, rounding must not decide.
-    """
-    groups: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
-    for place, rows in enumerate((fresh, committed)):
-        for row in rows:
-            groups.setdefault(tuple((name, row[name]) for name in BASE), ([], []))[place].append(row)
-    told = []
-    n_fresh = sum(bool(new) for new, _ in groups.values())
-    tail = (1 - level) / 2 / max(1, len(columns) * (n_fresh + 1))
-    for name in columns:
-        logs = name.endswith(("error", "relative"))
-        taken = {key: tuple(_numbers(rows, name, logs) for rows in pair) for key, pair in groups.items()}
-        samples = [old for _, old in taken.values() if len(old) > 1]
-        free = sum(len(old) - 1 for old in samples)
-        both = {key: (new, old) for key, (new, old) in taken.items() if len(new) and len(old)}
-        if not free or not both:
-            continue
-        pooled = math.sqrt(sum(float(((old - old.mean()) ** 2).sum()) for old in samples) / free)
-        size = 1.0 if logs else float(np.abs(np.concatenate(samples)).mean())
-        scatter, t = max(pooled, 1e-3 * size), float(stats.t.ppf(1 - tail, free))
-        apart = []
-        for key, (new, old) in both.items():
-            shift, share = _apart(new, old)
-            if abs(shift) > t * scatter * math.sqrt(share):
-                shown = ", ".join(f"{k}={v}" for k, v in key if v != BASE[k]) or "the base"
-                told.append(f"{name} at {shown}: {_told(shift, t * scatter * math.sqrt(share), logs)}")
-            new, old = (_numbers(rows, name, logs) for rows in _same_seeds(*groups[key]))
-            apart.append(_apart(new, old) if len(new) and len(old) else (shift, share))
-        mean, share = np.mean(apart, axis=0)
-        reach = t * scatter * math.sqrt(share / len(apart))
-        if abs(mean) > reach:
-            told.append(f"{name} over all {len(apart)} groups: {_told(mean, reach, logs)}")
-    return told
-
-
-def _numbers(rows: Sequence[Row], name: str, logs: bool) -> Any:
-    """Return the finite numbers of a column, or their logarithms, as an array."""
-    found = np.array([value(row, name) for row in rows], dtype=np.float64)
-    if logs:
-        found = np.log(np.where(found > 0, found, np.nan))
-    return found[np.isfinite(found)]
-
-
-def _apart(new: Any, old: Any) -> tuple[float, float]:
-    """Return how far two samples' means are apart, and the variance of that for numbers of variance 1."""
-    return float(new.mean() - old.mean()), 1 / len(new) + 1 / len(old)
-
-
-def _same_seeds(fresh: Sequence[Row], committed: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Return of both those rows whose seed the other has too."""
-    both = {row["seed"] for row in fresh} & {row["seed"] for row in committed}
-    new, old = ([row for row in rows if row["seed"] in both] for rows in (fresh, committed))
-    return new, old
-
-
-def _told(shift: float, reach: float, logs: bool) -> str:
-    if logs:
-        return f"{math.exp(shift):.3g} times the committed, not within a factor of {math.exp(reach):.3g}"
-    return f"{shift:+.3g} from the committed, not within {reach:.3g}"
 
 
 def _mean(rule: claims.Rule, row: Row) -> float:

@@ -1,15 +1,16 @@
 """The many trainings behind the book's last chapters, as one table: fresh ones, or the table that the project keeps.
 
-`sweep.yml` beside this module says which trainings. Their runs lie in a folder `sweep` among the book's runs.
+`sweep.yml` beside this module says which trainings. Their runs lie in a folder `sweep` among the book's runs. A build
+that trains only some of them shows the kept table, whose intervals rest on all seeds, and holds its own against it.
 """
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vaelib import claims, notebook, provenance, store, sweep, sweep_table
+from vaelib import claims, notebook, provenance, repeats, store, sweep, sweep_table
 from vaelib.experiment import Experiment, SettingError
 from vaelib.vendor import BuildError
 
@@ -22,27 +23,36 @@ class Table:
     """The rows of the trainings, and where they come from.
 
     `rows`: those of `vaelib.sweep_table.table`; `fresh`: whether this machine trained them; `origin`: git commit,
-    versions and hardware of the machine that did.
+    versions and hardware of the machine that did. `anew`: beside a kept table, those of its trainings that were made
+    again here, as a fresh table of their own.
     """
 
     rows: list[dict[str, Any]]
     fresh: bool
     origin: dict[str, Any]
+    anew: "Table | None" = None
 
     @property
     def seeds(self) -> int:
         """The most seeds that any setting has."""
         return len({row["seed"] for row in self.rows})
 
+    @property
+    def trained(self) -> "Table | None":
+        """What this machine trained: all of a fresh table, some of a kept one's, None for nothing."""
+        return self if self.fresh else self.anew
+
     def note(self) -> Any:
-        """Return a line for display: how many trainings there are, and whose."""
+        """Return a line for display: how many trainings there are, whose, and how those made again here fit them."""
         from IPython.display import HTML
 
-        where = f"{self.origin['hardware']['processor']}, commit {str(self.origin['git_commit'])[:12]}"
         whose = "trained to make this page" if self.fresh else "from the table that is kept with the project"
-        seeds = sorted({_seeds_of(self.rows, setting) for setting in {_setting(row) for row in self.rows}})
-        span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        told = f"{len(self.rows)} trainings, {span} seeds a setting, {whose} ({where})."
+        told = f"{_counted(self.rows)}, {whose} ({_where(self.origin)})."
+        if self.anew is not None:
+            compared = repeats.compare(self.anew.rows, both_rounds())
+            apart = sum(one.apart for one in compared)
+            told += f" Trained again to make this page: {_counted(self.anew.rows)} ({_where(self.anew.origin)}); "
+            told += f"{len(compared) - apart} of {len(compared)} comparisons with the kept ones agree."
         return HTML(f'<p class="provenance">{html.escape(told)}</p>')
 
 
@@ -55,15 +65,34 @@ def plan(seeds: int | None = None) -> list[Experiment]:
 def committed() -> Table:
     """Return the table that the project keeps. Raises SettingError where it is missing."""
     rows = sweep_table.read_table(COMMITTED / "table.csv")
-    return Table(rows, fresh=False, origin=json.loads((COMMITTED / "provenance.json").read_text(encoding="utf-8")))
+    return Table(rows, fresh=False, origin=_read_origin("provenance"))
+
+
+def earlier() -> Table:
+    """Return an earlier round of the kept table's trainings, made on another kind of machine.
+
+    Its rows have the settings and the numbers of `vaelib.repeats.COLUMNS` alone. Raises SettingError where it is
+    missing.
+    """
+    return Table(sweep_table.read_table(COMMITTED / "earlier.csv"), fresh=False, origin=_read_origin("earlier"))
+
+
+def both_rounds() -> list[dict[str, Any]]:
+    """Return the rows of both kept rounds: what fresh trainings are held against.
+
+    The same seed ends elsewhere on another processor, so one round alone would tell too small a spread.
+    """
+    return [*committed().rows, *earlier().rows]
 
 
 def table(seeds: int | None = None, profile: str = "book", *, root: Path | None = None) -> Table:
     """Return the table of the study: what is not yet trained is trained first, side by side, with progress.
 
-    seeds: as `plan` takes them; 0 gives the committed table, and so does the profile "smoke", for which this would
-    take too long. root: the folder of the runs, by default that of the chapters. Raises SettingError for a negative
-    number of seeds, BuildError when a training fails twice, and names it.
+    seeds: as `plan` takes them. With fewer trainings than the kept table has, all of them its own, that table is
+    returned with the fresh one as its `anew`: two seeds would leave most claims undecided that twenty decide. 0 gives
+    the kept table alone, and so does the profile "smoke", for which training would take too long. root: the folder of
+    the runs, by default that of the chapters. Raises SettingError for a negative number of seeds, BuildError when a
+    training fails twice, and names it.
     """
     if seeds is not None and seeds < 0:
         raise SettingError(f"sweep_seeds = {seeds!r}: allowed are whole numbers from 0, and None for all")
@@ -78,14 +107,19 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
         "versions": provenance.versions(),
         "hardware": provenance.hardware(),
     }
-    return Table(list(outcome.finished.values()), fresh=True, origin=origin)
+    fresh, kept = Table(list(outcome.finished.values()), fresh=True, origin=origin), committed()
+    if {row["run"] for row in fresh.rows} < {row["run"] for row in kept.rows}:
+        return replace(kept, anew=fresh)
+    return fresh
 
 
 def keep(found: Table, folder: Path) -> list[Path]:
     """Write a table as table.csv, table.parquet and provenance.json into a folder and return the three paths.
 
-    The provenance has, besides the table's origin, the commits of all its runs and the fingerprint of the rules.
+    Of a kept table with trainings made again here (`anew`), these are written. The provenance has, besides the
+    table's origin, the commits of all its runs and the fingerprint of the rules.
     """
+    found = found.anew or found
     folder.mkdir(parents=True, exist_ok=True)
     written = sweep_table.write_table(sweep_table.table(found.rows), folder / "table")
     commits = sorted({str(row.get("git_commit")) for row in found.rows})
@@ -93,6 +127,22 @@ def keep(found: Table, folder: Path) -> list[Path]:
     origin = {**found.origin, **told}
     store.write(folder / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
     return [*written, folder / "provenance.json"]
+
+
+def _read_origin(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((COMMITTED / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _where(origin: dict[str, Any]) -> str:
+    return f"{origin['hardware']['processor']}, commit {str(origin['git_commit'])[:12]}"
+
+
+def _counted(rows: list[dict[str, Any]]) -> str:
+    """Return "104 trainings, 2 seeds a setting"."""
+    seeds = sorted({_seeds_of(rows, setting) for setting in {_setting(row) for row in rows}})
+    span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return f"{len(rows)} trainings, {span} seeds a setting"
 
 
 def _setting(row: dict[str, Any]) -> tuple[Any, ...]:
