@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 LOCKED := $(VENV)/.made-from-lock
 INSTALLED := $(VENV)/.vaelib-installed
 ARGS ?=
+MEDIA := _build/source/notebooks/media
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -38,8 +39,11 @@ $(INSTALLED): pyproject.toml $(LOCKED)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-pictures:
-	cp _build/source/notebooks/media/overview.png _build/source/notebooks/media/walk.gif book/images/
+pictures: $(MEDIA)/overview.png $(MEDIA)/walk.gif
+	cp $^ book/images/
+
+$(MEDIA)/%:
+	@echo "$@ is missing: make book makes it" >&2; exit 1
 
 clean:
 	rm -rf _build

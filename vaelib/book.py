@@ -127,8 +127,14 @@ def _interruption_told(runs: Path) -> Iterator[None]:
 
 
 def timing_table(seconds: Mapping[str, float]) -> str:
-    """Return where the time went, a line for each part; chapters ran side by side, so they add up to more."""
-    return "\n".join(f"{name:<16}{value:8.1f} s" for name, value in seconds.items())
+    """Return where the time went, a line for each part, and what it would be without the study's many trainings.
+
+    Chapters run side by side, so that they add up to more than the total.
+    """
+    lines = dict(seconds)
+    if "study" in lines and "total" in lines:
+        lines["without study"] = lines["total"] - lines["study"]
+    return "\n".join(f"{name:<16}{value:8.1f} s" for name, value in lines.items())
 
 
 def _choose(known: Sequence[Chapter], names: Iterable[str]) -> list[Chapter]:
