@@ -144,6 +144,14 @@ def test_one_run_that_goes_astray_does_not_speak_for_all():
     assert comparison.median_error([]) == math.inf
 
 
+def test_runs_gone_astray_are_left_out_and_a_setting_of_nothing_else_too():
+    steady, lost = row(0, 0.04, gamma=0.3), row(1, 0.5, gamma=0.3)
+    groups = [Setting(STUDY, 0.3, (steady, lost)), Setting(COVARIANCE, 0.3, (lost,))]
+    found = comparison.without_astray(groups, 0.05)
+    assert [(one.method, one.strength, one.rows) for one in found] == [(STUDY, 0.3, (steady,))]
+    assert comparison.without_astray(groups[1:], 0.25) != []  # twice the limit is not yet astray
+
+
 def test_a_setting_lives_while_every_run_has_two_active_latents():
     rows = tuple(row(seed, active_units=units) for seed, units in enumerate((2.0, 3.0, 1.0)))
     assert comparison.alive(Setting(STUDY, 0.1, rows[:2]))
@@ -182,6 +190,9 @@ def test_settings_on_a_side():
     assert comparison.sided(groups, standard, "mig", "below") == "study's term (γ = 0.1)"
     assert comparison.sided(groups, standard, "mig", "above") == "covariance (γ = 0.3) and covariance (γ = 0.1)"
     assert comparison.sided(groups[:1], standard, "mig", "above") == "none"
+    found = comparison.sides(groups[:2], standard, ["mig", "sap"])
+    assert (found["mig", "above"], found["mig", "below"]) == (["covariance"], ["study's term"])
+    assert (found["sap", "above"], found["sap", "below"]) == ([], [])
 
 
 def test_numbers_made_of_columns():

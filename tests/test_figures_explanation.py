@@ -6,7 +6,7 @@ import synthetic_sweep
 from matplotlib import pyplot as plt
 from scipy import special
 
-from vaelib import comparison, figures_explanation, figures_loss, metrics, unmixing
+from vaelib import comparison, figures_explanation, figures_loss, figures_sweep, metrics, unmixing
 from vaelib.comparison import STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(3)
@@ -111,6 +111,24 @@ def test_the_place_in_the_range_shows_every_run_and_the_means():
     assert [text.get_text() for text in left.get_xticklabels()][:3] == ["0", "0.0001", "0.001"]
     bands = [band.get_paths()[0].vertices[:, 1] for band in right.collections]
     assert (bands[0].min(), bands[0].max()) == pytest.approx(figures_explanation.mean_of_uniforms(3))
+
+
+def test_other_methods_stand_beyond_a_line_by_name():
+    groups = settings()
+    others = [comparison.settings_of(ROWS, method)[0] for method in comparison.METHODS[1:3]]
+    left, right = figures_explanation.place_in_range(groups, others).axes
+    names = [text.get_text() for text in right.get_xticklabels()]
+    assert names[:2] == ["γ = 0", "γ = 0.0001"]
+    assert names[len(groups) :] == ["covariance\n(γ = 0.003)", "DIP-VAE-I\n(γ = 0.001)"]
+    line = left.lines[-1].get_xdata()[0]
+    for k, other in enumerate(others):
+        dots, mean = left.lines[2 * (len(groups) + k) :][:2]
+        expected = comparison.values(other.rows, comparison.place_of_term)
+        np.testing.assert_allclose(dots.get_ydata(), expected)
+        np.testing.assert_allclose(mean.get_ydata(), expected.mean())
+        assert min(dots.get_xdata()) > line > len(groups) - 1
+        assert dots.get_color() == figures_sweep.LOOKS[other.method.name][0]
+    assert len(right.collections) == len(groups) + len(others)
 
 
 def test_the_mean_of_uniforms_has_its_band():

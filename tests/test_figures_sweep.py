@@ -124,17 +124,22 @@ def test_the_living_diagram_leaves_out_what_no_run_has():
         figures_sweep.living_phase_diagram([])
 
 
-def test_the_heat_maps_carry_their_numbers_and_say_what_was_not_run():
+def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_run():
     rows = [
         synthetic_sweep.row(beta=beta, gamma=gamma, seed=seed, twonn=1.5 + 100 * beta + gamma + seed / 10)
-        for beta, gamma in ((0.001, 0), (0.001, 0.1), (0.01, 0))
-        for seed in (0, 1)
+        for beta, gamma, seeds in ((0.001, 0, 2), (0.001, 0.1, 2), (0.01, 0, 1))
+        for seed in range(seeds)
     ]
     axes = figures_sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes
     axis = axes[1]
     assert axis.get_title() == "intrinsic dimension"
-    told = {text.get_position(): text.get_text() for text in axis.texts}
-    assert told == {(0, 0): "1.65", (1, 0): "1.75", (0, 1): "2.55", (1, 1): "not\nrun"}
+    told: dict[tuple[int, int], list[str]] = {}
+    for text in axis.texts:
+        told.setdefault(tuple(round(place) for place in text.get_position()), []).append(text.get_text())
+    spread = "± 0.64, n = 2"  # 12.7 times 0.05
+    assert told == {
+        (0, 0): ["1.65", spread], (1, 0): ["1.75", spread], (0, 1): ["2.50", "n = 1"], (1, 1): ["not\nrun"],
+    }  # fmt: skip
     assert [text.get_text() for text in axes[3].get_xticklabels()] == ["0", "0.1"]
     assert [text.get_text() for text in axes[0].get_yticklabels()] == ["0.001", "0.01"]
 
@@ -156,7 +161,8 @@ def test_batches_are_compared_each_method_at_its_weight():
 
 def test_constant_and_learned_sigma_stand_over_their_betas():
     betas = [0.001, 0.01, 0.1]
-    axis = figures_sweep.by_sigma(ROWS, betas).axes[0]
+    axes = figures_sweep.by_sigma(ROWS, betas).axes
+    axis = axes[0]
     lines = {line.get_label(): line for line in axis.lines}
     for label, variance, places in (("constant σ", "constant", [0, 1]), ("learned σ", "learned", [0, 1, 2])):
         np.testing.assert_array_equal(lines[label].get_xdata(), places)
@@ -164,3 +170,6 @@ def test_constant_and_learned_sigma_stand_over_their_betas():
         means = [comparison.estimate(group, "mean_correlation").mean for group in groups]
         np.testing.assert_allclose(lines[label].get_ydata(), means)
     assert [text.get_position()[0] for text in axis.texts] == [2]  # a constant σ was not run at 0.1
+    named = ("mean |correlation| (dashed: chance)", "alignment with $(a, b)$ (dashed: turned at random)")
+    assert (axis.get_title(), axes[2].get_title()) == named
+    assert axes[3].get_title() == "active units (dashed: as many as factors)"

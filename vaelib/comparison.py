@@ -280,6 +280,14 @@ def astray(rows: Sequence[Row], limit: float) -> int:
     return int((values(rows, "relative_error") > 2 * limit).sum())
 
 
+def without_astray(groups: Sequence[Setting], limit: float) -> list[Setting]:
+    """Return the settings with those runs alone that `astray` does not count; a setting without any is left out."""
+    steady = [
+        Setting(one.method, one.strength, tuple(row for row in one.rows if not astray([row], limit))) for one in groups
+    ]
+    return [one for one in steady if one.rows]
+
+
 def alive(setting: Setting) -> bool:
     """Tell whether two latents or more are active in every run: one alone is a line, which has no orientation."""
     return bool(setting.rows) and all(row.get("active_units", 2) >= 2 for row in setting.rows)
@@ -291,6 +299,15 @@ def sided(groups: Sequence[Setting], others: Sequence[Row], name: str, word: str
     That is `difference` with its whole interval on that side of 0; "none" where no setting does.
     """
     return listed([one.label for one in groups if difference(one.rows, others, name).side() == word])
+
+
+def sides(groups: Sequence[Setting], others: Sequence[Row], names: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Return by quantity and by "above" or "below" the names of the methods that lie there, judged as by `sided`."""
+    return {
+        (name, word): [one.method.name for one in groups if difference(one.rows, others, name).side() == word]
+        for name in names
+        for word in ("above", "below")
+    }
 
 
 def total_variance(row: Row) -> float | None:

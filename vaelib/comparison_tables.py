@@ -1,30 +1,43 @@
 """Runs of a sweep compared, as tables: heads and cells of text for `vaelib.figures.table`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from vaelib.comparison import Setting, astray, estimate, less, median_error
+from vaelib.comparison import Row, Setting, astray, estimate, less, listed, median_error
+
+Sides = Mapping[tuple[str, str], Sequence[str]]
 
 
 def equal_error_rows(chosen: Sequence[Setting], limit: float) -> tuple[list[str], list[list[str]]]:
     """Return the head and the cells of the table at equal error, one row a setting.
 
     limit: the largest median error that counts as equal; runs with more than twice of it are counted as astray. In
-    brackets beside alignment and MIG: their mean over random rotations of the same embeddings.
+    brackets beside each score its chance level, and before that, for alignment and MIG, their mean over random
+    rotations of the same embeddings.
     """
-    head = ["", "seeds (astray)", "median relative error (%)", "active units", "mean |correlation|"]
-    head += ["alignment (turned at random)", "MIG (turned at random)"]
+    head = ["", "seeds (astray)", "median relative error (%)", "active units", "mean |correlation| (chance)"]
+    head += ["alignment (turned at random; chance)", "MIG (turned at random; chance)"]
     cells = []
     for one in chosen:
         line = [one.label, f"{len(one.rows)} ({astray(one.rows, limit)})", f"{100 * median_error(one.rows):.2f}"]
-        line += [estimate(one.rows, "active_units").text(".1f"), estimate(one.rows, "mean_correlation").text()]
+        line.append(estimate(one.rows, "active_units").text(".1f"))
+        line.append(_beside(estimate(one.rows, "mean_correlation").text(), _chance(one.rows, "mean_correlation")))
         for name, form in (("alignment", ".2f"), ("mig", ".3f")):
-            line.append(_beside(estimate(one.rows, name).text(form), estimate(one.rows, f"{name}_turned").text(form)))
+            value, turned = (estimate(one.rows, each).text(form) for each in (name, f"{name}_turned"))
+            line.append(_beside(value, turned, _chance(one.rows, name, form)))
         cells.append([cell.replace("not run", "–") for cell in line])
     return head, cells
 
 
-def _beside(value: str, other: str) -> str:
-    return value if "not run" in (value, other) else f"{value} ({other})"
+def _beside(value: str, *others: str) -> str:
+    """Return "value (other; other)", without the others that were not run, and without any where the value was not."""
+    known = [other for other in others if other != "not run"]
+    return f"{value} ({'; '.join(known)})" if known and value != "not run" else value
+
+
+def _chance(rows: Sequence[Row], name: str, form: str = ".2f") -> str:
+    """Return a score's mean chance level over runs, "not run" where it is unknown."""
+    found = estimate(rows, f"{name}_chance")
+    return format(found.mean, form) if found.n else "not run"
 
 
 SCORES = {
@@ -60,9 +73,7 @@ def score_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
         form = ".1f" if name == "factor_angle" else ".2f"
         line = [label]
         for one in chosen:
-            chance = estimate(one.rows, f"{name}_chance")
-            known = format(chance.mean, form) if chance.n else "not run"
-            line.append(_beside(estimate(one.rows, name).text(form), known))
+            line.append(_beside(estimate(one.rows, name).text(form), _chance(one.rows, name, form)))
         cells.append([cell.replace("not run", "–") for cell in line])
     return head, cells
 
@@ -77,31 +88,53 @@ CRITERIA = {
 
 
 def turning_rows(setting: Setting) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the cells of what turning a setting's embeddings could gain in each criterion."""
-    head = ["", "turned at random", "as trained", "best over all rotations", "to be gained"]
+    """Return the head and the cells of what turning a setting's embeddings could gain in each criterion.
+
+    For each of `CRITERIA` the best is that of a search which starts, among others, from the embedding as it stands,
+    so that it is never below what was trained. DCI, too slow to be searched by, is told where the alignment is best,
+    which may be below. Chance is that of the embedding as trained.
+    """
+    head = ["", "chance", "turned at random", "as trained", "best found over rotations", "to be gained"]
     rows = setting.rows
     cells = []
     for name, label in CRITERIA.items():
         found = [estimate(rows, each).text() for each in (f"{name}_turned", name, f"{name}_highest")]
-        cells.append([label, *found, less(rows, f"{name}_highest", name).text()])
+        cells.append([label, _chance(rows, name), *found, less(rows, f"{name}_highest", name).text()])
     names = ("disentanglement", "disentanglement_at_aligned")
-    gained = less(rows, names[1], names[0]).text()
-    cells.append(["DCI disentanglement", "–", *(estimate(rows, each).text() for each in names), gained])
+    told = [_chance(rows, names[0]), "–", *(estimate(rows, each).text() for each in names)]
+    cells.append(["DCI disentanglement (where the alignment is best)", *told, less(rows, names[1], names[0]).text()])
     own, turned = estimate(rows, "mean_correlation").text(), estimate(rows, "mean_correlation_turned").text()
-    cells.append(["mean |correlation| (low is the aim)", turned, own, "0", f"{own}, all of it"])
-    return head, cells
+    told = [_chance(rows, "mean_correlation"), turned, own, "0", f"{own}, all of it"]
+    cells.append(["mean |correlation| (low is the aim)", *told])
+    return head, [[cell.replace("not run", "–") for cell in line] for line in cells]
 
 
 def unmixed_rows(chosen: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
     """Return the head and the cells of what independent components align of each setting's embeddings.
 
-    Runs whose sheet is pressed to a line have no such components and are left out of the last three columns.
+    Runs whose sheet is pressed to a line have no such components and are left out of the last three columns. In
+    brackets beside the alignment as trained: its chance level.
     """
-    head = ["", "as trained", "independent components", "difference, seed by seed", "seeds"]
+    head = ["", "as trained (chance)", "independent components", "difference, seed by seed", "seeds"]
     cells = []
     for one in chosen:
         found = estimate(one.rows, "independent")
-        line = [one.label, estimate(one.rows, "alignment").text(), found.text()]
+        trained = _beside(estimate(one.rows, "alignment").text(), _chance(one.rows, "alignment"))
+        line = [one.label, trained, found.text()]
         line += [less(one.rows, "independent", "alignment").text(), str(found.n)]
         cells.append([cell.replace("not run", "–") for cell in line])
     return head, cells
+
+
+def side_changes(before: Sides, after: Sides) -> str:
+    """Return in words what differs between two outcomes of `vaelib.comparison.sides`, "nothing" where nothing does.
+
+    "no longer lower in MIG: covariance; now higher in MIG: β-TCVAE and DIP-VAE-I", quantity by quantity.
+    """
+    told = []
+    for (name, word), methods in before.items():
+        where = f"{'higher' if word == 'above' else 'lower'} in {SCORES[name]}"
+        lost = [each for each in methods if each not in after[name, word]]
+        won = [each for each in after[name, word] if each not in methods]
+        told += [f"{how} {where}: {listed(which)}" for how, which in (("no longer", lost), ("now", won)) if which]
+    return "; ".join(told) or "nothing"

@@ -11,7 +11,9 @@ when the codes change, with the factors as they are:
   for its tangent planes do not change.
 
 A unit that varies by less than the posterior's noise still has a mean that may tell the factors, and the scores
-count it whatever its scale: leave such units out with `active` beforehand. Units that never vary count nowhere.
+count it whatever its scale: leave such units out with `active` beforehand. Units that never vary count nowhere but
+in DCI's completeness: the base of its entropy is the number of all codes, as in the definition and in
+disentanglement_lib, so that each of them lifts the score, and its chance level alike.
 
 The public numpy implementation that the differences refer to is google-research/disentanglement_lib, folder
 disentanglement_lib/evaluation/metrics, commit 76f41e3. Nothing here loads Keras.
@@ -89,8 +91,11 @@ def sap(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 10, seed: int =
     share a linear function of that code explains; a single code's gap is to 0. Chance: random pairings. Raises
     ValueError for arrays of other shapes.
 
-    Source: Kumar et al. 2018, section 3, for continuous factors. Difference from disentanglement_lib: it takes a
-    code for dead at a variance of 1e-12, here at exactly 0.
+    Source: Kumar et al. 2018, section 3, for continuous factors. Differences from disentanglement_lib: it takes a
+    code for dead at a variance of 1e-12, here at exactly 0; it needs two codes or more. There `continuous_factors` has
+    to say that factors are continuous, since for discrete ones it compares the accuracy of a linear support vector
+    classifier on images of their own, which is not done here. A factor that never varies makes it divide by zero, here
+    its gap is 0.
     """
     return beside_chance(
         lambda latents, targets: float(_gap(metrics.single_latent_r2(latents, targets)).mean()),
@@ -144,7 +149,8 @@ def dci(codes: ArrayLike, factors: ArrayLike, *, trees: int = 20, shuffles: int 
     A forest of `trees` regression trees for each factor learns it from the codes on a random half of the images; its
     impurity importances make the matrix R. Disentanglement is the mean over the codes of 1 - H_k(R_i/ΣR_i), weighted
     by ΣR_i; completeness the mean over the factors of 1 - H_d(R_j); H_m is the entropy in base m, and with m = 1
-    there is nothing to be divided, so it is 0. Codes without importance count 0. Informativeness is R² on the other
+    there is nothing to be divided, so it is 0. Codes without importance count 0, and are counted in d all the same;
+    a factor of which no code has any counts 0 too. Informativeness is R² on the other
     half, at least 0, the mean over the factors; one that never varies counts 0. Chance: random pairings. The seed
     draws the halves, the trees' images and the pairings. Raises ValueError for fewer than 20 images, no trees, or
     arrays of other shapes.
@@ -152,7 +158,9 @@ def dci(codes: ArrayLike, factors: ArrayLike, *, trees: int = 20, shuffles: int 
     Source: Eastwood & Williams 2018, section 2, with its random forests. Differences: the paper tells
     informativeness as a prediction error, lower for the better, and chooses the trees' depth by validation, where a
     tree here ends at 10 images. disentanglement_lib boosts classifiers of discrete factors, tells their
-    accuracy, and weighs the factors' completeness by their importance, which is 1 for each that was learnt.
+    accuracy, and weighs the factors' completeness by their importance, which is 1 for each that was learnt. To
+    keep clear of 0/0 it adds 1e-11 to every importance before the entropy, and takes ones for the weights where the
+    whole matrix is 0; here zeros are left out of the sums. The score of such a matrix is 0 in either.
     """
     latents, targets = paired(codes, factors)
     if len(latents) < 20 or trees < 1:

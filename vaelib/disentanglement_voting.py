@@ -3,6 +3,10 @@
 Both render images in groups that share one factor exactly and vary in the other, encode them, and ask a simple
 classifier, learnt from such groups, which factor it was. The factors are the study's (a, b), uniform in their
 range, so chance is 1/2. Nothing here loads Keras.
+
+disentanglement_lib gives no default to any size, so those here are this module's own: a vote of 16 pairs or images,
+200 votes to learn from and as many to judge on, and 1,000 images for the spread of each unit. The table of a sweep
+uses 100 votes (`vaelib.measures`).
 """
 
 from collections.abc import Callable
@@ -43,8 +47,8 @@ def beta_vae_score(
     shape.
 
     Source: Higgins et al. 2017, section 3. Differences from disentanglement_lib: the features are standardised, dead
-    units are left out, both factors come equally often, and the linear classifier is the closed form of least
-    squares instead of scikit-learn's logistic regression with its defaults.
+    units are left out, both factors come equally often, the linear classifier is the closed form of least squares
+    instead of scikit-learn's logistic regression with its defaults, and the sizes have defaults.
     """
     _check(votes, batch, 1)
     generator = np.random.default_rng(seed)
@@ -88,7 +92,7 @@ def factor_vae_score(
 
     Source: Kim & Mnih 2018, section 4, who judge on the votes that were learnt from. Differences from
     disentanglement_lib, which judges on others too: dead units are left out (its default threshold of 0 leaves out
-    none), and both factors come equally often.
+    none), both factors come equally often, and the sizes have defaults.
     """
     _check(votes, batch, 2)
     generator = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, special, stats
 
-from vaelib import comparison, figures, figures_loss, metrics, unmixing
+from vaelib import comparison, figures, figures_loss, figures_sweep, metrics, unmixing
 from vaelib.comparison import Estimate, Row, Setting
 from vaelib.figures_loss import Factors
 
@@ -126,25 +126,33 @@ def decorrelated_squares(angles: Sequence[float] = (0, 20, 45)) -> Figure:
     return figure
 
 
-def place_in_range(groups: Sequence[Setting]) -> Figure:
+def place_in_range(groups: Sequence[Setting], others: Sequence[Setting] = ()) -> Figure:
     """Draw over the term's weight where each run lies among all rotations: in the range, and in rank.
 
-    groups: the standard loss and the settings of the study's term. Left: the entanglement as trained, 0 the lowest
+    groups: the standard loss and the settings of the study's term. others: settings of other methods, which stand to
+    the right of a line, each by its name and in its colour. Left: the entanglement as trained, 0 the lowest
     of any rotation of that embedding and 1 the highest. Right: the share of random rotations with a lower one; left
     to chance that is uniform, and its mean over n runs lies in the grey band in 95 % of all cases (normal
     approximation).
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
-    for k, group in enumerate(groups):
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.0 if others else 3.5), sharey=True)
+    every = [*groups, *others]
+    places = [*range(len(groups)), *(len(groups) + 0.6 + 1.3 * k for k in range(len(others)))]
+    for place, group in zip(places, every, strict=True):
         n = len(comparison.values(group.rows, "term_rank"))
         if n:
-            right.fill_between([k - 0.4, k + 0.4], *mean_of_uniforms(n), color="0.9", linewidth=0)
+            right.fill_between([place - 0.4, place + 0.4], *mean_of_uniforms(n), color="0.9", linewidth=0)
     for axis, quantity in ((left, comparison.place_of_term), (right, comparison.column("term_rank"))):
-        for k, group in enumerate(groups):
-            color = figures.BLACK if group.strength == 0 else figures.VERMILION
-            _strip(axis, k, comparison.values(group.rows, quantity), color)
-        axis.set_xticks(range(len(groups)), [f"{group.strength:g}" for group in groups])
-        axis.set(xlabel=r"$\gamma$ of the study's term", ylim=(-0.04, 1.04))
+        for place, group in zip(places, every, strict=True):
+            _strip(axis, place, comparison.values(group.rows, quantity), figures_sweep.LOOKS[group.method.name][0])
+        if others:
+            names = [group.tick for group in groups] + [group.label.replace(" (", "\n(") for group in others]
+            axis.set_xticks(places, names, rotation=90, fontsize=8, linespacing=1.05)
+            axis.axvline(len(groups) - 0.2, color="0.75", linewidth=1)
+        else:
+            axis.set_xticks(places, [f"{group.strength:g}" for group in groups])
+        axis.set(ylim=(-0.04, 1.04))
+        axis.set_xlabel(r"$\gamma$ of the study's term" + (" │ other methods" if others else ""))
     left.set(title="place between lowest (0) and highest (1)", ylabel="the term as trained, among all rotations")
     right.set(title="share of random rotations with less")
     return figure

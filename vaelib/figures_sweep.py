@@ -171,21 +171,24 @@ def living_phase_diagram(rows: Sequence[Row]) -> Any:
 def heat_maps(rows: Sequence[Row], betas: Sequence[float], gammas: Sequence[float]) -> Figure:
     """Draw the means over seeds of `GRID`'s columns over β (upward) and γ, with their numbers in the cells.
 
-    A cell without runs says "not run".
+    Below each mean: half its 95 % interval, and the number n of seeds. A cell without runs says "not run".
     """
-    figure, axes = plt.subplots(2, 2, figsize=(8, 4.6), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(8, 5.2), sharex=True, sharey=True)
     for axis, (name, (title, form, scale, (low, end))) in zip(axes.flat, GRID.items(), strict=True):
-        found = np.array([
-            [scale * comparison.estimate(comparison.pick(rows, beta=b, gamma=g), name).mean for g in gammas]
-            for b in betas
-        ])  # fmt: skip  # (β, γ)
+        told = [[comparison.estimate(comparison.pick(rows, beta=b, gamma=g), name) for g in gammas] for b in betas]
+        found = scale * np.array([[one.mean for one in line] for line in told])  # (β, γ)
         known = np.isfinite(found)
         high = end if end is not None else found[known].max() if known.any() else 1.0
         axis.imshow(found, cmap="cividis", aspect="auto", origin="lower", vmin=low, vmax=high)
         for (i, j), value in np.ndenumerate(found):
             dark = known[i, j] and value - low < 0.5 * (high - low)
             text = format(value, form) if known[i, j] else "not\nrun"
-            axis.text(j, i, text, ha="center", va="center", color="w" if dark else "k", fontsize=9)
+            color = "w" if dark else "k"
+            axis.text(j, i, text, ha="center", va="bottom" if known[i, j] else "center", color=color, fontsize=9)
+            if known[i, j]:
+                one = told[i][j]
+                spread = f"± {scale * one.half:{form}}, n = {one.n}" if one.n > 1 else f"n = {one.n}"
+                axis.text(j, i - 0.06, spread, ha="center", va="top", color=color, fontsize=7)
         axis.set_xticks(range(len(gammas)), [f"{each:g}" for each in gammas])
         axis.set_yticks(range(len(betas)), [f"{each:g}" for each in betas])
         axis.set_title(title, fontsize=10)
@@ -231,7 +234,10 @@ def batch_sizes(rows: Sequence[Row], kept: Sequence[Setting], batches: Sequence[
 
 
 def by_sigma(rows: Sequence[Row], betas: Sequence[float]) -> Figure:
-    """Draw constant against learned σ over β without any penalty: four quantities, runs as dots, means as lines."""
+    """Draw constant against learned σ over β without any penalty: four quantities, runs as dots, means as lines.
+
+    Dashed: the chance or reference level of the quantity, which the panel's title names.
+    """
     names = ("mean_correlation", "tangent_alignment", "alignment", "active_units")
     figure, axes = plt.subplots(2, 2, figsize=(8, 5.2))
     kinds = (("constant", "constant σ", STANDARD.name), ("learned", "learned σ", comparison.LEARNED.name))
@@ -245,9 +251,9 @@ def by_sigma(rows: Sequence[Row], betas: Sequence[float]) -> Figure:
             _series(axis, [comparison.values(several, quantity.value) for several in picked], color, marker, label)
         level = comparison.level(together, quantity)
         if level is not None:
-            axis.axhline(level, color=_GREY, linewidth=1, linestyle="--", label="chance (units: two factors)")
+            axis.axhline(level, color=_GREY, linewidth=1, linestyle="--")
         axis.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
-        axis.set_title(quantity.label, fontsize=10)
+        axis.set_title(quantity.label + (f" (dashed: {quantity.reference})" if level is not None else ""), fontsize=10)
         axis.set(ylim=(0, None), xlim=(-0.5, len(betas) - 0.5))
     for axis in axes[1]:
         axis.set_xlabel(r"$\beta$")

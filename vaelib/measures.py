@@ -22,7 +22,8 @@ from vaelib.sheet_shape import edge_curl, normal_distance
 
 _IN_HOLE = 200  # new images in the hole's disc
 _WELL = 0.1  # of an image's own variance: beyond it the lines of a reconstruction begin to look wrong
-_VOTES = 100  # of each voting score; they take most of the time
+VOTES = 100
+"""How many votes each voting score learns from, and as many it is judged on; they take most of the time."""
 LABELS = (5, 10, 20, 50, 100)
 """How many images with known factors a linear map is learnt from."""
 _ROTATIONS = 200  # random ones, where a search goes on from the best
@@ -95,8 +96,8 @@ def _errors(finished: Run, data: dataset.DataSet) -> Found:
 def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
     d = mu.shape[1]
     scores: dict[str, Score] = disentanglement.scores(_living(mu), factors)
-    scores["beta_vae"] = disentanglement_voting.beta_vae_score(finished.encode, finished.experiment, votes=_VOTES)
-    scores["factor_vae"] = disentanglement_voting.factor_vae_score(finished.encode, finished.experiment, votes=_VOTES)
+    scores["beta_vae"] = disentanglement_voting.beta_vae_score(finished.encode, finished.experiment, votes=VOTES)
+    scores["factor_vae"] = disentanglement_voting.factor_vae_score(finished.encode, finished.experiment, votes=VOTES)
     scores["factor_angle"] = disentanglement_sheet.factor_angle(mu, factors)
     scores["trustworthiness"] = disentanglement_sheet.trustworthiness(factors, mu)
     scores["continuity"] = disentanglement_sheet.continuity(factors, mu)
