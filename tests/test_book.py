@@ -127,8 +127,8 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
     [
         ({"parameters": {"gama": 1}}, ["'gama'", "'gamma'", "profile, turns"]),
         ({"parameters": {"gamma": "much"}}, ["gamma = 'much'", "number"]),
-        ({"parameters": {"gamma": -1}}, ["gamma = -1", "greater than or equal to 0"]),
-        ({"parameters": {"turns": "often"}}, ["turns = 'often'", "integer"]),
+        ({"parameters": {"gamma": -1}}, ["gamma = -1", "numbers from 0 to 1000"]),
+        ({"parameters": {"turns": "often"}}, ["turns = 'often'", "whole numbers"]),
         ({"profile": "papre"}, ["'papre'", "smoke, book, paper, sweep"]),
         ({"chapters": ["07"]}, ["'07'", "01_one, 02_two"]),
     ],

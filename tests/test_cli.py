@@ -1,5 +1,6 @@
 """The commands, as typed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vaelib import cli, curves
+from vaelib import cli, curves, store
 from vaelib.experiment import DataSettings, Experiment
 
 HEAVY = ("keras", "tensorflow", "jax", "matplotlib", "plotly", "scipy", "sklearn", "papermill", "nbformat")
@@ -65,15 +66,15 @@ def test_every_setting_is_an_option_with_its_description(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ("train --gamma -1", "gamma = -1.0: allowed is greater than or equal to 0"),
-        ("train --image-size 33", "image_size = 33: allowed is multiple of 8"),
+        ("train --gamma -1", "gamma = -1.0: allowed are numbers from 0 to 1000"),
+        ("train --image-size 33", "image_size = 33: allowed are whole numbers from 32 to 1024, multiples of 8"),
         ("train --profile papre", "profile = 'papre': allowed are smoke, book, paper, sweep"),
         ("train --snapshots one", "snapshots = 'one'"),
-        ("dataset --n-images 3", "n_images = 3: allowed is greater than or equal to 20"),
+        ("dataset --n-images 3", "n_images = 3: allowed are whole numbers from 20 to 1000000"),
         ("dataset --points no/such.csv", "no/such.csv"),
         ("book --profile papre", "profile = 'papre': allowed are smoke, book, paper, sweep"),
         ("book -p gama 1", "no chapter has a parameter 'gama'. Did you mean 'gamma'?"),
-        ("book -p gamma -1", "gamma = -1.0: allowed is greater than or equal to 0"),
+        ("book -p gamma -1", "gamma = -1.0: allowed are numbers from 0 to 1000"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -112,6 +113,24 @@ def test_an_unwritable_folder_is_named(
     status, _, err = call(monkeypatch, capsys, "train", "--profile", "smoke", "--root", str(tmp_path / "file" / "runs"))
     assert status == 2
     assert err.startswith("vaelib: cannot write ") and str(tmp_path / "file" / "runs") in err
+
+
+def test_an_unwritable_folder_is_told_in_one_line_whatever_the_backend_says(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    program = [sys.executable, "-c", "from vaelib import cli; cli.main()", "train", "--profile", "smoke", "--root"]
+    quiet = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([*program, tmp_path / "file" / "runs"], capture_output=True, text=True, env=quiet)
+    assert done.returncode == 2
+    assert done.stderr == f"vaelib: cannot write {tmp_path / 'file' / 'runs'}: Not a directory\n"
+
+
+def test_the_backend_is_asked_to_be_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    call(monkeypatch, capsys, "--help")
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    call(monkeypatch, capsys, "--help")
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0", "the user's own wish"
 
 
 def test_dataset_tells_its_counts_and_exports(
@@ -158,3 +177,12 @@ def test_train_makes_a_run_and_tells_where(
     experiment = Experiment.from_json((folder / "experiment.json").read_text())
     assert (experiment.n_images, experiment.epochs, experiment.shuffle) == (40, 1, False)
     assert "best epoch: 1 of 1" in out and re.search(r"^val_loss\s+\d", out, re.MULTILINE)
+
+    # Where nothing can be written, what is finished is told all the same, and what is not ends at once.
+    def refuse(folder: Path) -> None:
+        raise store.StoreError(f"cannot write {folder}")
+
+    monkeypatch.setattr(store, "check_writable", refuse)
+    assert call(monkeypatch, capsys, *words)[:2] == (0, out)
+    monkeypatch.setitem(sys.modules, "vaelib.training", None)
+    assert call(monkeypatch, capsys, *words, "--seed", "1") == (2, "", f"vaelib: cannot write {tmp_path}\n")

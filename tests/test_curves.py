@@ -82,8 +82,9 @@ def test_study_framing_matches_the_measured_frame():
     right, _ = curves.to_pixels(1.0, 0.0, 1.0, 0.0, image_size=256, framing="study")
     _, top = curves.to_pixels(0.0, 1.0, 1.0, 0.0, image_size=256, framing="study")
     assert (row - top) / (right - column) == pytest.approx(229 / 172)  # taller than wide
-    # The frame's width in units.
-    assert 256 / (right - column) == pytest.approx(229 / 17.5)
+    # The frame's width and height in units.
+    assert 256 / (right - column) == pytest.approx(229 / 17.5) == pytest.approx(13.09, abs=0.005)
+    assert 256 / (row - top) == pytest.approx(172 / 17.5) == pytest.approx(9.83, abs=0.005)
 
 
 @given(RADII, AMPLITUDES)

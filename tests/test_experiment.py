@@ -3,47 +3,56 @@
 import json
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, TypeAdapter, ValidationError
 
 from vaelib import Experiment, SettingError
-from vaelib.experiment import PROFILES, DataSettings
+from vaelib.experiment import PROFILES, DataSettings, allowed
 
+_SEED = "whole numbers from 0 to 4294967295"
+_STRENGTH = "numbers from 0 to 1000"
+
+# For each setting values that are not allowed, and what is.
 BAD = {
-    "n_images": 19,
-    "region": "ring",
-    "hole_a": 0.4,
-    "hole_b": 2.1,
-    "hole_radius": -0.1,
-    "image_size": 65,
-    "line_width": 0,
-    "transect_line_width": 33,
-    "framing": "round",
-    "sample_weights": "yes",
-    "data_seed": -1,
-    "width": 0,
-    "latent_dim": 0,
-    "variance": "free",
-    "sigma": 0,
-    "initial_rotation": "left",
-    "precision": "float16",
-    "beta": -1e-3,
-    "kl_scaling": "sum",
-    "penalty": "none",
-    "gamma": float("nan"),
-    "capacity": -1,
-    "capacity_growth": 0,
-    "epochs": 0,
-    "batch_size": 0,
-    "optimizer": "lion",
-    "learning_rate": float("inf"),
-    "schedule": "linear",
-    "shuffle": "sometimes",
-    "snapshots": "1,two",
-    "seed": 2**32,
-    "devices": 0,
+    "n_images": ((19, 1_000_001, "many", 20.5), "whole numbers from 20 to 1000000"),
+    "region": (("ring",), "full, punctured, thinned"),
+    "hole_a": ((0.4, 2.1), "numbers from 0.5 to 2"),
+    "hole_b": ((2.1, -0.1), "numbers from 0 to 2"),
+    "hole_radius": ((-0.1, 1.1), "numbers from 0 to 1"),
+    "image_size": ((65, 20, 1032, "large"), "whole numbers from 32 to 1024, multiples of 8"),
+    "line_width": ((0, 33), "numbers above 0, up to 32"),
+    "transect_line_width": ((33, 0), "numbers above 0, up to 32"),
+    "framing": (("round",), "square, study"),
+    "sample_weights": (("yes",), "none, per_image, per_batch"),
+    "data_seed": ((-1, 2**32), _SEED),
+    "width": ((0, 5), "numbers above 0, up to 4"),
+    "latent_dim": ((0, 65), "whole numbers from 1 to 64"),
+    "variance": (("free",), "constant, learned"),
+    "sigma": ((0, 11), "numbers above 0, up to 10"),
+    "initial_rotation": (("left",), "none, rotation, signed_permutation"),
+    "precision": (("float16",), "float32, bfloat16"),
+    "beta": ((-1e-3, 1001), _STRENGTH),
+    "kl_scaling": (("sum",), "mean, half_sum"),
+    "penalty": (
+        ("none",),
+        "entanglement, covariance, covariance_squared, dip_vae_i, dip_vae_ii, total_correlation, capacity",
+    ),
+    "gamma": ((float("nan"), -1, 1001, "strong"), _STRENGTH),
+    "capacity": ((-1, 1001), _STRENGTH),
+    "capacity_growth": ((0, 1.1), "numbers above 0, up to 1"),
+    "epochs": ((0, 10_001), "whole numbers from 1 to 10000"),
+    "batch_size": ((0, 65_537, "many"), "whole numbers from 1 to 65536"),
+    "optimizer": (("lion",), "adam, sgd"),
+    "learning_rate": ((float("inf"), 0), "numbers above 0, up to 10"),
+    "schedule": (("linear",), "constant, cosine"),
+    "shuffle": (("sometimes",), "true and false"),
+    "snapshots": ((3.5,), "lists of whole numbers"),
+    "seed": ((2**32, -1), _SEED),
+    "devices": ((0, 1025), "whole numbers from 1 to 1024"),
 }
 
 
@@ -52,9 +61,42 @@ def test_every_setting_has_a_bad_value_here():
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_value_is_an_error_that_names_the_setting_and_what_is_allowed(name):
-    with pytest.raises(SettingError, match=rf"{name} = .*allowed is "):
-        Experiment.from_profile("book", **{name: BAD[name]})
+def test_a_bad_value_is_an_error_that_names_the_setting_and_all_that_is_allowed(name):
+    values, told = BAD[name]
+    for value in values:
+        with pytest.raises(SettingError) as caught:
+            Experiment.from_profile("book", **{name: value})
+        assert str(caught.value) == f"{name} = {value!r}: allowed are {told}"
+
+
+def test_what_is_wrong_in_a_list_is_named_alone():
+    with pytest.raises(SettingError, match=r"^snapshots = 'two': allowed are whole numbers$"):
+        Experiment.from_profile("book", snapshots="1,two")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        (Annotated[float, Field(ge=0.5)], "are numbers from 0.5"),
+        (Annotated[float, Field(gt=0)], "are numbers above 0"),
+        (Annotated[float, Field(le=2.5)], "are numbers, up to 2.5"),
+        (Annotated[float, Field(lt=1)], "are numbers below 1"),
+        (Annotated[float, Field(ge=0, lt=1)], "are numbers from 0, below 1"),
+        (Annotated[int, Field(gt=0, lt=5)], "are whole numbers from 1 to 4"),
+        (Annotated[int, Field(multiple_of=4)], "are whole numbers, multiples of 4"),
+        (Annotated[int, Field(ge=1)] | None, "are whole numbers from 1, or None"),
+        (list[Annotated[int, Field(ge=1)]], "are lists of whole numbers from 1"),
+        (str, "is text"),
+        (dict[str, int], "is a valid dictionary"),
+        (tuple[int, int], "is a valid tuple"),
+        (int | list[int], "is a valid integer"),
+    ],
+)
+def test_what_is_allowed_is_told_in_words(annotation, told):
+    adapter = TypeAdapter(annotation)
+    with pytest.raises(ValidationError) as caught:
+        adapter.validate_python(object())
+    assert allowed(adapter.json_schema(), caught.value) == told
 
 
 @pytest.mark.parametrize(

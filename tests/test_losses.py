@@ -1,5 +1,6 @@
 """The terms against their literal definitions, hand-computed values and each other."""
 
+import functools
 import itertools
 import math
 
@@ -373,18 +374,21 @@ def test_tensors_give_the_numbers_and_gradients_of_finite_differences(term):
 
 
 @pytest.mark.parametrize("term", OF_POSTERIORS.values(), ids=OF_POSTERIORS)
-def test_gradients_are_finite_where_all_images_are_the_same_and_far_from_one_another(term):
+def test_gradients_are_zero_where_all_images_are_the_same_and_finite_far_from_one_another(term):
     for scale in (0.0, 100.0):
         mu = scale * np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
-        for gradient in gradients(lambda mu: term(mu + 0.1, mu, 2 * math.log(0.1)), mu):
-            assert np.isfinite(gradient).all()
+        (gradient,) = gradients(lambda mu: term(mu + 0.1, mu, 2 * math.log(0.1)), mu)
+        assert np.isfinite(gradient).all()
+        if scale == 0:
+            # No images to correlate, and the divergence is least at 0; total correlation takes differences of tens.
+            assert gradient == pytest.approx(0, abs=1e-4)
 
 
 def test_the_total_is_the_weighted_sum():
     assert losses.total({"cross_entropy": 1.0, "kl": 10.0, "penalty": 100.0}, beta=0.5, gamma=0.01) == 7.0
 
 
-def test_tensors_give_the_same_values_and_finite_gradients_at_zero():
+def test_tensors_give_the_same_values_and_the_right_gradients_at_zero():
     mu = LATENTS[1].astype("float32")
     weights = np.linspace(0, 2, 17, dtype="float32")
     tensor = ops.convert_to_tensor
@@ -397,13 +401,17 @@ def test_tensors_give_the_same_values_and_finite_gradients_at_zero():
     ]  # fmt: skip
     for value, number in pairs:
         assert ops.is_tensor(value) and float(value) == pytest.approx(float(number), rel=1e-5)
-    for start in (np.zeros((4, 3), "float32"), np.array([[0.0, 1.0, -2.0]] * 4, "float32")):
-        for term in (losses.entanglement, losses.covariance, lambda mu: losses.kl_divergence(mu, 0.0)):
-            (gradient,) = gradients(term, start)
-            assert np.isfinite(gradient).all()
-    (gradient,) = gradients(losses.entanglement, start)
-    # d|μ_0 μ_j|/dμ_0 at μ_0 = 0 is taken as 0; for μ_1 it is |μ_2| sign(μ_1)/3 an image.
-    assert gradient[0] == pytest.approx([0, 2 / 3 / 4, -1 / 3 / 4], abs=1e-6)
+    at_zero, same = np.zeros((4, 3), "float32"), np.array([[0.0, 1.0, -2.0]] * 4, "float32")
+    # d|μ_0 μ_j|/dμ_0 at μ_0 = 0 is taken as 0; for μ_1 it is |μ_2| sign(μ_1)/3 an image. And |C_ij| is least at C = 0.
+    slopes = {losses.entanglement: [0, 2 / 3 / 4, -1 / 3 / 4], losses.covariance: [0, 0, 0]}
+    for term, slope in slopes.items():
+        assert (gradients(term, at_zero)[0] == 0).all()
+        assert gradients(term, same)[0] == pytest.approx(np.array([slope] * 4), abs=1e-6)
+    for scaling, factor in (("mean", 2 / 3), ("half_sum", 1)):
+        for start in (at_zero, same):
+            by_mu, by_log_variance = gradients(functools.partial(losses.kl_divergence, scaling=scaling), start, at_zero)
+            assert by_mu == pytest.approx(factor * start / 4, abs=1e-6)
+            assert (by_mu[start == 0] == 0).all() and (by_log_variance == 0).all()
     logits = np.array([[[200.0, -200.0, 0.0]]], "float32")
     target = np.array([[[0.0, 1.0, 1.0]]], "float32")
     (gradient,) = gradients(lambda logits: losses.binary_crossentropy_from_logits(target, logits), logits)

@@ -11,6 +11,7 @@ from vaelib.model import VAE, build_decoder, build_encoder
 from vaelib.rotations import initial_rotation
 
 SMOKE = Experiment.from_profile("smoke")
+PENALTIES = get_args(Experiment.model_fields["penalty"].annotation)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32), "uint8")
 
 
@@ -81,22 +82,33 @@ def test_the_loss_is_that_of_the_pure_functions():
         assert {tracker.name for tracker in vae.trackers} == {"cross_entropy", "kl", "penalty"}
 
 
+def latents(variance):
+    """Return z, mu and log_variance of a trained size; the first ones of a model are near 0."""
+    z, mu, noise = np.random.default_rng(1).normal(size=(3, 6, 3))
+    return z, mu, noise if variance == "learned" else np.array(2 * np.log(0.1))
+
+
+def outputs_with(vae, z, mu, log_variance):
+    given = {"z": z, "mu": mu, "log_variance": log_variance}
+    return vae(IMAGES) | {name: keras.ops.convert_to_tensor(array, "float32") for name, array in given.items()}
+
+
+def pure(penalty, z, mu, log_variance, weights=None, *, capacity=0.0):
+    """Return a penalty's value from the pure functions."""
+    return {
+        "dip_vae_ii": lambda: losses.dip_vae_ii(mu, log_variance, weights),
+        "total_correlation": lambda: losses.total_correlation(z, mu, log_variance, 270, weights),
+        "capacity": lambda: losses.capacity_gap(mu, log_variance, capacity, weights),
+    }.get(penalty, lambda: losses.PENALTIES[penalty](mu, weights))()
+
+
 @pytest.mark.parametrize("variance", ["constant", "learned"])
-@pytest.mark.parametrize("penalty", get_args(Experiment.model_fields["penalty"].annotation))
+@pytest.mark.parametrize("penalty", PENALTIES)
 def test_every_penalty_is_that_of_the_pure_function(penalty, variance):
     vae = VAE(SMOKE.replace(penalty=penalty, gamma=0.3, variance=variance, capacity=9.0))
-    # Latents of a trained size, in place of the first ones, which are near 0.
-    z, mu, noise = np.random.default_rng(1).normal(size=(3, 6, 3))
-    log_variance = noise if variance == "learned" else np.array(2 * np.log(0.1))
-    latents = {"z": z, "mu": mu, "log_variance": log_variance}
-    outputs = vae(IMAGES) | {name: keras.ops.convert_to_tensor(array, "float32") for name, array in latents.items()}
-    expected = {
-        "dip_vae_ii": lambda: losses.dip_vae_ii(mu, log_variance),
-        "total_correlation": lambda: losses.total_correlation(z, mu, log_variance, 270),
-        "capacity": lambda: losses.capacity_gap(mu, log_variance, 0.0),
-    }.get(penalty, lambda: losses.PENALTIES[penalty](mu))()
-    value = vae.loss_terms(IMAGES, outputs)["penalty"]
-    assert float(value) == pytest.approx(float(expected), rel=1e-4) and keras.ops.shape(value) == ()
+    value = vae.loss_terms(IMAGES, outputs_with(vae, *latents(variance)))["penalty"]
+    assert float(value) == pytest.approx(float(pure(penalty, *latents(variance))), rel=1e-4)
+    assert keras.ops.shape(value) == ()
 
 
 def test_the_latents_that_are_decoded_are_those_of_the_penalty():
@@ -120,18 +132,35 @@ def test_the_capacity_grows_with_the_steps_of_training_alone():
     assert len(vae.weights) == len(VAE(SMOKE).weights) + 1  # other penalties have no weight more than they had
 
 
-def test_weights_per_image_and_per_batch():
-    weights = np.array([0, 2, 0, 1, 0, 0], "float32")
-    means = {}
-    for form in ("per_image", "per_batch"):
-        vae = VAE(SMOKE.replace(sample_weights=form))
-        outputs = vae(IMAGES)
-        means[form] = float(vae.loss_terms(IMAGES, outputs, weights)["cross_entropy"])
-        plain = float(vae.loss_terms(IMAGES, outputs)["cross_entropy"])
+def test_weights_per_image():
+    vae = VAE(SMOKE.replace(sample_weights="per_image"))
+    outputs = vae(IMAGES)
+    value = float(vae.loss_terms(IMAGES, outputs, np.array([0, 2, 0, 1, 0, 0], "float32"))["cross_entropy"])
     logits = np.asarray(outputs["logits"])
     one = [losses.binary_crossentropy_from_logits(IMAGES[i] / 255, logits[i]) for i in range(6)]
-    assert means["per_image"] == pytest.approx((2 * one[1] + one[3]) / 6, rel=1e-5)
-    assert means["per_batch"] == pytest.approx(plain * 0.5, rel=1e-5)
+    assert value == pytest.approx((2 * one[1] + one[3]) / 6, rel=1e-5)
+
+
+@pytest.mark.parametrize("form", ["per_image", "per_batch"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_weights_per_batch_multiply_every_term_and_the_loss_by_their_mean(penalty, form):
+    """The penalty with weights of the images' own is the pure function's, which knows no such factor."""
+    settings = {"penalty": penalty, "gamma": 0.3, "beta": 0.2, "variance": "learned", "capacity": 9.0}
+    vae = VAE(SMOKE.replace(sample_weights=form, **settings))
+    if penalty == "capacity":
+        vae.step.assign(6)  # of 18, so C has grown to 3
+    outputs, weights = outputs_with(vae, *latents("learned")), np.array([0, 2, 0, 1, 0, 0], "float32")
+    plain, found = (
+        {name: float(value) for name, value in vae.loss_terms(IMAGES, outputs, given).items()}
+        for given in (None, weights)
+    )
+    if form == "per_batch":
+        assert found == pytest.approx({name: 0.5 * value for name, value in plain.items()}, rel=1e-5)
+    else:
+        own = float(pure(penalty, *latents("learned"), weights, capacity=3.0))
+        assert found["penalty"] == pytest.approx(own, rel=1e-4) != pytest.approx(0.5 * plain["penalty"], rel=1e-3)
+    loss = float(vae.compute_loss(x=IMAGES, y_pred=outputs, sample_weight=weights, training=False))
+    assert loss == pytest.approx(found["cross_entropy"] + 0.2 * found["kl"] + 0.3 * found["penalty"], rel=1e-5)
 
 
 def test_the_two_headed_vae_learns_its_variance():

@@ -1,48 +1,66 @@
 """A chapter's first cell: names and values checked before any work."""
 
+import subprocess
+import sys
 from typing import List, Optional  # noqa: UP035 - as the chapters spell it, for papermill
 
 import numpy as np
 import pytest
 
 from vaelib import notebook
-from vaelib.experiment import SettingError
+from vaelib.experiment import SettingError, Weight
 
 
 def namespace(**values):
     declared = {"profile": str, "gamma": Optional[float], "seeds": List[int]}  # noqa: UP006, UP045
+    declared |= {"strength": Weight, "strengths": List[Weight]}  # noqa: UP006
     plain = {"__annotations__": declared, "In": [""], "Out": {}, "_": 3, "np": np, "Optional": Optional}
-    return {**plain, "profile": "smoke", "gamma": None, "seeds": [0, 1], **values}
+    return {**plain, "profile": "smoke", "gamma": None, "seeds": [0, 1], "strength": 1, "strengths": [0], **values}
 
 
 def test_parameters_are_converted_to_their_types():
     found = notebook.parameters(namespace(gamma="1e-2", seeds=["3", 4]))
-    assert found == {"profile": "smoke", "gamma": 0.01, "seeds": [3, 4]}
+    assert found == {"profile": "smoke", "gamma": 0.01, "seeds": [3, 4], "strength": 1, "strengths": [0]}
     assert notebook.settings(found) == {"profile": "smoke", "gamma": 0.01}
     assert notebook.parameters(namespace(seeds="[0, 7]"))["seeds"] == [0, 7]
 
 
 def test_an_injected_name_that_the_notebook_lacks_is_named_with_those_it_has():
-    with pytest.raises(SettingError, match="unknown parameter 'gama'; this notebook has: profile, gamma, seeds"):
+    with pytest.raises(
+        SettingError, match="unknown parameter 'gama'; this notebook has: profile, gamma, seeds, strength, strengths"
+    ):
         notebook.parameters(namespace(gama=0.1))
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "told"),
     [
-        ("gamma", "much"),
-        ("seeds", 3),
-        ("seeds", "3"),
-        ("seeds", "[0"),
-        ("seeds", "[a]"),
-        ("gamma", "yes"),
-        ("profile", None),
-        ("gamma", [1]),
+        ("gamma", "much", "are numbers, or None"),
+        ("seeds", 3, "are lists of whole numbers"),
+        ("seeds", "3", "are lists of whole numbers"),
+        ("seeds", "[0", "are lists of whole numbers"),
+        ("seeds", "[a]", "are lists of whole numbers"),
+        ("gamma", "yes", "are numbers, or None"),
+        ("profile", None, "is text"),
+        ("gamma", [1], "are numbers, or None"),
+        ("strength", "-1", "are numbers from 0 to 1000"),
+        ("strength", 2000, "are numbers from 0 to 1000"),
+        ("strengths", "[0, -1]", "are lists of numbers from 0 to 1000"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_named(name, value):
-    with pytest.raises(SettingError, match=f"{name} = .*: allowed is "):
+def test_a_value_of_the_wrong_type_is_named(name, value, told):
+    with pytest.raises(SettingError) as caught:
         notebook.parameters(namespace(**{name: value}))
+    assert str(caught.value) == f"{name} = {value!r}: allowed {told}"
+
+
+def test_a_notebook_shows_a_mistake_without_the_librarys_frames():
+    code = "from vaelib import Experiment; Experiment.from_profile('book', gamma=-1)"
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors", "NoColor", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    shown = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    assert shown == ["SettingError: gamma = -1: allowed are numbers from 0 to 1000"]
 
 
 def test_runs_lie_where_the_environment_says_or_beside_the_chapters(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def test_equal_runs_are_made_once() -> None:
         ("grid: []", r"grid = \[\]: allowed is a block"),
         ("profile: papre", "profile = 'papre'"),
         ("grid: {gama: [1]}", "unknown setting 'gama'.*Did you mean 'gamma'"),
-        ("grid: {gamma: [0, -1]}", "gamma = -1: allowed is greater than or equal to 0"),
+        ("grid: {gamma: [0, -1]}", "gamma = -1: allowed are numbers from 0 to 1000"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_before_any_work(tmp_path: Path, text: str | None, told: str) -> None:

@@ -5,20 +5,25 @@ and exit status 130. Nothing heavy is imported before a command needs it.
 """
 
 import inspect
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Optional, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Optional, get_origin
 
 import typer
 from pydantic import BaseModel
 from typer.core import TyperCommand, TyperGroup
 
+from vaelib import store
 from vaelib.experiment import PROFILES, DataSettings, Experiment, SettingError
 from vaelib.store import DamagedError, StoreError
 from vaelib.vendor import BuildError
+
+if TYPE_CHECKING:
+    from vaelib.run import Run
 
 
 class _Commands(TyperGroup):
@@ -57,6 +62,7 @@ Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values t
 
 def main() -> None:
     """Run the command line. What the user can mend is told in one line on stderr, with exit status 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
     try:
         app()
     except (SettingError, StoreError, DamagedError) as error:
@@ -160,12 +166,7 @@ def train(
 ) -> None:
     """Train a model, or go on where an earlier training stopped, and tell where its run lies."""
     experiment = Experiment.from_profile(profile, **settings)
-    from vaelib import training
-
-    try:
-        run = training.train(experiment, root=root)
-    except training.TrainingError as error:
-        _end(error, 1)
+    run = _trained(experiment, root)
     best = {name: values[run.best_epoch - 1] for name, values in run.history.items()}
     print(run.path)
     print(f"best epoch: {run.best_epoch} of {experiment.epochs}")
@@ -185,14 +186,27 @@ def paper(
     It wants a GPU: on the cores of a processor it takes days.
     """
     from vaelib import paper as papers
-    from vaelib import training
 
     for name, experiment in papers.plan(devices=devices).items():
-        try:
-            run = training.train(experiment, root=root)
-        except training.TrainingError as error:
-            _end(error, 1)
+        run = _trained(experiment, root)
         print(f"{name}: {run.path}, kept in {papers.keep(run, results or papers.KEPT)}")
+
+
+def _trained(experiment: Experiment, root: Path) -> "Run":
+    """Return the finished run."""
+    try:
+        store.check_writable(root)  # before Keras is imported, whose backend says things of its own
+    except StoreError:
+        from vaelib import run
+
+        if run.finished(root / experiment.name, experiment) is None:
+            raise
+    from vaelib import training
+
+    try:
+        return training.train(experiment, root=root)
+    except training.TrainingError as error:
+        _end(error, 1)
 
 
 @app.command()

@@ -82,9 +82,10 @@ def to_pixels(
     Integers are pixel centres. With scalars `a` and `b`, `x` and `y` have any one shape, which the results
     have too; with (n,) arrays, `x` and `y` broadcast against (n,) on their first axis: (n,) or (n, m).
 
-    `square`: undistorted, the origin in the middle, 4.2 units to each edge. `study`: its frame of 13.07 ×
-    9.82 units stretched to a square, so that shapes are 1.33 times taller than wide, each image centred
-    horizontally on its curve's bounding box (study, section 1). Raises ValueError as `render` does.
+    `square`: undistorted, the origin in the middle, 4.2 units to each edge. `study`: its frame of 229/17.5 ×
+    172/17.5 units, about 13.09 × 9.83, stretched to a square, so that shapes are 1.33 times taller than wide,
+    each image centred horizontally on its curve's bounding box (study, section 1). Raises ValueError as
+    `render` does.
     """
     _check_frame(image_size, framing)
     all_a, all_b = _parameters(a, b)

@@ -21,7 +21,7 @@ Weight = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
 """What a term of the loss may be multiplied by; a chapter that takes further weights annotates them with it."""
 
 
-class SettingError(ValueError):
+class SettingError(store.Told, ValueError):
     """A setting that does not exist or has a value that is not allowed; the message names it and what is."""
 
 
@@ -111,6 +111,8 @@ class TrainingSettings(_Settings):
         1, ge=1, le=1024, description="devices of this machine that share each batch; above 1 needs KERAS_BACKEND=jax"
     )
 
+
+_NUMBERS = {"integer": "whole numbers", "number": "numbers"}  # by their names in a JSON schema
 
 # Penalties on pairs of latents, and those among them that are a statistic of a batch.
 _OF_BATCHES = ("covariance", "covariance_squared", "dip_vae_i", "dip_vae_ii", "total_correlation")
@@ -250,6 +252,46 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
         return f"{self.region}-{self.image_size}px{gamma}-seed{self.seed}-{self.hash}"
 
 
+def allowed(schema: Mapping[str, Any], error: ValidationError) -> str:
+    """Return what a JSON schema allows, with its verb: "are whole numbers from 32 to 1024, multiples of 8".
+
+    Of kinds of values that no setting has, it is what the error says.
+    """
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if len(kinds) == 1:
+        return f"{allowed(kinds[0], error)}, or None"
+    if "enum" in schema:
+        return f"are {', '.join(map(str, schema['enum']))}"
+    if schema.get("type") in _NUMBERS:
+        return f"are {_NUMBERS[schema['type']]}{_bounds(schema)}"
+    if schema.get("type") == "array" and schema.get("items", {}).get("type") in _NUMBERS:
+        return f"are lists of {allowed(schema['items'], error).removeprefix('are ')}"
+    if schema.get("type") == "boolean":
+        return "are true and false"
+    if schema.get("type") == "string":
+        return "is text"
+    return f"is {error.errors()[0]['msg'].removeprefix('Input should be ')}"
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    """Return the bounds of numbers in words, with a space before them."""
+    least, most = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    if schema["type"] == "integer":  # so that each bound is itself allowed
+        least, above = (above + 1, None) if above is not None else (least, None)
+        most, below = (below - 1, None) if below is not None else (most, None)
+    words = f" above {_plain(above)}" if above is not None else f" from {_plain(least)}" if least is not None else ""
+    if most is not None:
+        words += f"{', up' if above is not None or least is None else ''} to {_plain(most)}"
+    elif below is not None:
+        words += f"{',' if words else ''} below {_plain(below)}"
+    return words + (f", multiples of {schema['multipleOf']}" if "multipleOf" in schema else "")
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)
+
+
 def identity(settings: Mapping[str, Any]) -> str:
     """Return 16 hexadecimal digits that identify settings under this version's file format."""
     return store.digest(store.canonical_json({"format": store.FORMAT, **settings}))[:16]
@@ -283,11 +325,14 @@ def _validated(cls: type[_Model], values: Mapping[str, Any]) -> _Model:
     try:
         return cls(**values)
     except ValidationError as error:
-        raise SettingError("; ".join(_message(item) for item in error.errors())) from None
+        raise SettingError("; ".join(_message(cls, item, error) for item in error.errors())) from None
 
 
-def _message(item: Any) -> str:
+def _message(cls: type[BaseModel], item: Any, error: ValidationError) -> str:
     if not item["loc"]:
         return str(item["ctx"]["error"]) if "error" in item.get("ctx", {}) else item["msg"]
-    allowed = item["msg"].removeprefix("Input should be ").removeprefix("a ").removeprefix("an ")
-    return f"{item['loc'][0]} = {item['input']!r}: allowed is {allowed}"
+    name, *places = item["loc"]
+    schema = cls.model_json_schema()["properties"][name]
+    for _ in places:  # an element of a list
+        schema = schema["items"]
+    return f"{name} = {item['input']!r}: allowed {allowed(schema, error)}"

@@ -112,11 +112,19 @@ class VAE(keras.Model):
         return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs, None)
 
     def loss_terms(self, images: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        """Return the terms cross_entropy, kl and penalty, each a float32 scalar."""
+        """Return the terms cross_entropy, kl and penalty, each a float32 scalar.
+
+        sample_weight: (n,). With sample_weights "per_batch", as the study's code had them, each term is that without
+        weights times their mean; else each image has its own.
+        """
         settings = self.experiment
         if sample_weight is not None and settings.sample_weights == "per_batch":
-            # The study's code: one weight, the batch's mean, on the whole batch.
-            sample_weight = ops.mean(sample_weight) * ops.ones_like(sample_weight)
+            mean = ops.mean(sample_weight)
+            # Equal weights multiply a mean over images, but cancel in a covariance and bend a distance.
+            sample_weight = mean * ops.ones_like(sample_weight)
+            penalty = mean * self._penalty(outputs, None)
+        else:
+            penalty = self._penalty(outputs, sample_weight)
         return {
             "cross_entropy": losses.binary_crossentropy_from_logits(
                 as_fraction(images), outputs["logits"], sample_weight
@@ -124,7 +132,7 @@ class VAE(keras.Model):
             "kl": losses.kl_divergence(
                 outputs["mu"], outputs["log_variance"], sample_weight, scaling=settings.kl_scaling
             ),
-            "penalty": self._penalty(outputs, sample_weight),
+            "penalty": penalty,
         }
 
     def _penalty(self, outputs: dict[str, Any], sample_weight: Any) -> Any:

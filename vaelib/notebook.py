@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from vaelib.experiment import Experiment, SettingError
+from vaelib.experiment import Experiment, SettingError, allowed
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _IPYTHON_NAMES = {"In", "Out", "exit", "quit", "get_ipython"}
@@ -43,11 +43,12 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         )
     values = {}
     for name, annotation in declared.items():
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         try:
-            values[name] = _converted(TypeAdapter(annotation), namespace[name])
+            values[name] = _converted(adapter, namespace[name])
         except ValidationError as error:
-            allowed = error.errors()[0]["msg"].removeprefix("Input should be ")
-            raise SettingError(f"{name} = {namespace[name]!r}: allowed is {allowed}") from None
+            told = allowed(adapter.json_schema(), error)
+            raise SettingError(f"{name} = {namespace[name]!r}: allowed {told}") from None
     return values
 
 

@@ -29,11 +29,19 @@ FORMAT = 1
 _SCRAP = ".part"  # ends the name of a file that is not whole yet
 
 
-class StoreError(RuntimeError):
+class Told(Exception):
+    """An error whose message says all there is to say: a notebook shows it without the library's frames."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StoreError(Told, RuntimeError):
     """A file or folder that could not be written; the message names it, the reason and what is safe."""
 
 
-class DamagedError(RuntimeError):
+class DamagedError(Told, RuntimeError):
     """A file whose content is not what was written; the message names the file and what is wrong."""
 
 
