@@ -37,6 +37,7 @@ TINY = Experiment.from_profile(
 )
 STEPS = 5  # an epoch
 KILLS = 20
+PAST = ", past the best epoch"
 PATIENCE = 300  # seconds until a process that says nothing counts as hung, on however slow a machine
 
 
@@ -55,6 +56,8 @@ def same(a: Run, b: Run) -> None:
     np.testing.assert_array_equal(a.embeddings, b.embeddings)
     for each in (a, b):
         assert {path.name for path in each.path.iterdir()} == {*a.manifest["files"], run.MANIFEST}
+        weights = {name for name in each.manifest["files"] if name.startswith("weights-")}
+        assert weights == {run.weights_file(epoch) for epoch in each.kept_epochs}
     for name in a.manifest["files"]:
         if name.startswith("weights-"):
             x, y = (store.unpack(each.read(name)) for each in (a, b))
@@ -187,12 +190,14 @@ def killed_until_it_ends(server: Server, experiment: Experiment, root: Path, kil
             time.sleep(chance.uniform(0, 0.3))
             os.kill(child.pid, signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL, child.err
-        hit.append(f"{kind} {child.happened}")
-        epochs = 0
+        past, epochs = "", 0
         if (path / run.MANIFEST).exists():
             left = Run(path)  # verifies every file
             epochs = left.epochs
             assert not left.complete and left.embeddings.shape[0] == epochs + 1
+            assert run.weights_file(left.best_epoch) in left.manifest["files"]
+            past = PAST if left.best_epoch < epochs else ""
+        hit.append(f"{kind} {child.happened}{past}")
         assert epochs >= before, "an epoch was lost"
         before = epochs
     child = server.start(words(experiment, root))
@@ -205,12 +210,12 @@ def test_killed_twenty_times_it_ends_as_if_nothing_had_happened(server: Server, 
     seed = 20
     kinds = ["file"] * (KILLS - 9) + ["step"] * 3 + ["validation"] * 3 + ["time"] * 3
     random.Random(seed).shuffle(kinds)
-    plain = TINY.replace(epochs=30, snapshots=(0, 3, 20))
+    # Steps so wide that the validation loss is lowest in the fourth epoch or about it, and rises from there to the end.
+    plain = TINY.replace(epochs=30, snapshots=(0, 1, 20), optimizer="sgd", schedule="constant", learning_rate=1.0)
     # Another run at the same time, with what has more state or is rounded: fewer kills, as it is the same code.
     rounded = TINY.replace(
-        epochs=12, precision="bfloat16", optimizer="sgd", schedule="constant", learning_rate=0.01, variance="learned",
-        sample_weights="per_image", initial_rotation="rotation",
-    )  # fmt: skip
+        epochs=12, precision="bfloat16", variance="learned", sample_weights="per_image", initial_rotation="rotation"
+    )
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(killed_until_it_ends, server, plain, tmp_path / "killed", kinds, seed)
         second = pool.submit(killed_until_it_ends, server, rounded, tmp_path / "killed", ["file", "step"] * 3, seed + 1)
@@ -221,6 +226,9 @@ def test_killed_twenty_times_it_ends_as_if_nothing_had_happened(server: Server, 
     assert len(hit) == KILLS
     for each in alone:
         same(Run(tmp_path / "killed" / each.experiment.name), each)
+    best = alone[0].best_epoch
+    assert best < plain.epochs and best not in plain.snapshots, "the best epoch is kept as another in any case"
+    assert sum(PAST in kill for kill in hit) >= 3, "no kills to speak of after the best epoch"
     assert not list((tmp_path / "killed").rglob("*.part")) and not list((tmp_path / "killed").glob("*.damaged*"))
 
 
@@ -401,6 +409,18 @@ def of_other_settings(path: Path) -> None:
     store.write_json(path.parent / run.MANIFEST, manifest)
 
 
+def without_its_manifest(path: Path) -> None:
+    path.unlink()
+    (path.parent / run.MANIFEST).unlink()
+
+
+def with_nothing_else(path: Path) -> None:
+    """Leave this file alone."""
+    for other in path.parent.iterdir():
+        if other != path:
+            other.unlink()
+
+
 @pytest.mark.parametrize(
     ("damage", "which", "name"),
     [
@@ -411,6 +431,8 @@ def of_other_settings(path: Path) -> None:
         (truncated, "finished", "embedding-0003.npy"),
         (Path.unlink, "finished", "manifest.json"),
         (Path.unlink, "unfinished", "weights-0002.npz"),
+        *((without_its_manifest, which, "embedding-0001.npy") for which in ("finished", "unfinished")),
+        *((with_nothing_else, "unfinished", name) for name in ("weights-0001.npz", "embedding-0002.npy")),
         (of_another_version, "finished", "manifest.json"),
         (of_another_version, "unfinished", "manifest.json"),
         (of_other_settings, "finished", "experiment.json"),
@@ -513,6 +535,43 @@ def test_an_epoch_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> N
         assert left.epochs == kept and left.embeddings.shape[0] == kept + 1
         assert not list(path.glob(".*.part"))
     same(train(experiment, path.parent, progress=False), train(experiment, tmp_path / "alone", progress=False))
+
+
+def undeletable(patch: pytest.MonkeyPatch) -> list[str]:
+    """Let no epoch's file be removed; return the list in which the names of those that should be will stand."""
+    original, asked = Path.unlink, []
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if not re.match("(weights|embedding|state)-", path.name):
+            return original(path, missing_ok)
+        asked.append(path.name)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    patch.setattr(Path, "unlink", refuse)
+    return asked
+
+
+def test_what_cannot_be_removed_does_not_end_a_training(finished: Run, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        asked = undeletable(patch)
+        found = train(TINY, tmp_path, progress=False)
+        assert {"weights-0000.npz", "state-0002.npz"} <= set(asked)
+        assert (found.path / "state-0002.npz").exists()
+        asked.clear()
+        assert train(TINY, tmp_path, progress=False).complete and "state-0002.npz" in asked
+    same(train(TINY, tmp_path, progress=False), finished)  # the next call removes it
+
+
+def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinished: Run, tmp_path: Path) -> None:
+    path = shutil.copytree(unfinished.path, tmp_path / TINY.name)
+    left = path / run.weights_file(3)
+    left.write_bytes(b"of an epoch that did not end")
+    with pytest.MonkeyPatch.context() as patch:
+        undeletable(patch)
+        patch.setattr(training, "_Trainer", None)
+        with pytest.raises(store.StoreError, match=re.escape(f"cannot write {left}: ") + ".*Permission denied"):
+            train(TINY, tmp_path, progress=False)
+    assert Run(path).epochs == 2
 
 
 # Losses that are no numbers

@@ -10,11 +10,15 @@ from keras import ops
 
 from vaelib import backend
 
+# By which a saved model finds the layers below again, wherever this module was imported.
+_saved = keras.saving.register_keras_serializable(package="vaelib")
+
 # Up-sampling by 2 repeats each input over two rows, so that row p of a 4-row stride-2 kernel is this sum of the rows
 # of the 3-row kernel (columns alike): [k2, k1 + k2, k0 + k1, k0].
 _STRIDED = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32")
 
 
+@_saved
 class Sampling(keras.layers.Layer):
     """The reparameterisation z = μ + σ·ε, ε ~ N(0, 1), (n, d) to (n, d).
 
@@ -25,7 +29,8 @@ class Sampling(keras.layers.Layer):
     def __init__(self, sigma: float, seed: int, rotation: np.ndarray | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.sigma = sigma
-        self.rotation = rotation
+        self.seed = seed
+        self.rotation = None if rotation is None else np.asarray(rotation)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, mu: Any, log_variance: Any = None) -> Any:
@@ -36,7 +41,13 @@ class Sampling(keras.layers.Layer):
         sigma = self.sigma if log_variance is None else ops.exp(0.5 * log_variance)
         return mu + sigma * noise
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        rotation = None if self.rotation is None else self.rotation.tolist()
+        return {**super().get_config(), "sigma": self.sigma, "seed": self.seed, "rotation": rotation}
 
+
+@_saved
 class UpConv2D(keras.layers.Layer):
     """Nearest-neighbour up-sampling by 2 and a 3×3 same convolution, as one exact transposed convolution.
 
@@ -72,7 +83,17 @@ class UpConv2D(keras.layers.Layer):
         n, h, w, _ = input_shape
         return (n, h and 2 * h, w and 2 * w, self.filters)
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "activation": keras.activations.serialize(self.activation),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
 
+
+@_saved
 class BiasedConv2D(keras.layers.Conv2D):
     """Keras's convolution, with convolution, bias and relu in one kernel where the backend has one.
 
@@ -101,6 +122,7 @@ class BiasedConv2D(keras.layers.Conv2D):
         return self.activation(_add_bias(ops.conv(inputs, kernel, padding=self.padding), bias))
 
 
+@_saved
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalisation over the last axis, in one kernel where the backend has one.
 

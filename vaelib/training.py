@@ -1,13 +1,13 @@
 """Training a run: resumable after every epoch, never half-written, with progress."""
 
+import contextlib
 import csv
 import io
 import json
 import math
 import os
 import time
-from collections.abc import Container, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ _SUSPECTS = {
 }
 
 
-class TrainingError(RuntimeError):
+class TrainingError(store.Told, RuntimeError):
     """A training that cannot begin or go on; the message says why and what to do."""
 
 
@@ -57,7 +57,7 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
     try:
         with store.lock(root / f".{experiment.name}.lock", waiting=f"waiting for {path}, which another process trains"):
             found = _find(path, experiment)
-            _tidy(path, found.manifest["files"] if found else ())
+            _tidy(path, found)
             if found is None or not found.complete:
                 _Trainer(experiment, path, found, progress).fit()
                 found = Run(path)
@@ -145,7 +145,7 @@ class _Trainer(keras.callbacks.Callback):
 
     def _made(self) -> VAE:
         """Return the model, ready to train, on all its devices."""
-        with self.sharing.scope() if self.sharing else nullcontext():
+        with self.sharing.scope() if self.sharing else contextlib.nullcontext():
             vae = VAE(self.experiment)
             # XLA slows TensorFlow down on a processor; JAX without it would run one operation at a time.
             compiled = backend.name() != "tensorflow"
@@ -278,7 +278,9 @@ class _Trainer(keras.callbacks.Callback):
             },
         )
         for name in past:
-            (self.path / name).unlink(missing_ok=True)
+            # The epoch is safe without this, and what stays is removed by the next call.
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
 
     def _write(self, name: str, content: bytes) -> None:
         self.files[name] = store.write(self.path / name, content)
@@ -300,7 +302,8 @@ class _Trainer(keras.callbacks.Callback):
 
 def _find(path: Path, experiment: Experiment) -> Run | None:
     """Open the run at `path` if there is one; move a damaged one aside."""
-    if not (path / run.MANIFEST).exists() and not (path / run.embedding_file(1)).exists():
+    before = {run.weights_file(0), run.embedding_file(0), run.state_file(0)}
+    if not (path / run.MANIFEST).exists() and all(file.name in before for file in _files_of_epochs(path)):
         return None  # nothing was begun, or it ended before its first state was whole: nothing is lost
     try:
         found = Run(path)
@@ -312,13 +315,27 @@ def _find(path: Path, experiment: Experiment) -> Run | None:
         return None
 
 
-def _tidy(path: Path, files: Container[str]) -> None:
-    """Remove what a killed process left: half-written files, and an epoch's files that the manifest does not name."""
+def _tidy(path: Path, found: Run | None) -> None:
+    """Remove what a killed process left: half-written files, and an epoch's files that the manifest does not name.
+
+    Raises StoreError for one that cannot be removed, unless the run is finished: it is whole without this, while a
+    training would not get far in such a folder.
+    """
     store.remove_scraps(path)
-    for pattern in ("weights-*.npz", "embedding-*.npy", "state-*.npz"):
-        for file in path.glob(pattern):
-            if file.name not in files:
+    named = found.manifest["files"] if found else ()
+    for file in [file for file in _files_of_epochs(path) if file.name not in named]:
+        try:
+            with store.writing(file):
                 file.unlink(missing_ok=True)
+        except store.StoreError:
+            if not (found and found.complete):
+                raise
+
+
+def _files_of_epochs(path: Path) -> Iterator[Path]:
+    """Return the weights, embeddings and states in a run's folder, whole or not, named in its manifest or not."""
+    for pattern in ("weights-*.npz", "embedding-*.npy", "state-*.npz"):
+        yield from path.glob(pattern)
 
 
 def _origin(experiment: Experiment) -> dict[str, Any]:
