@@ -173,6 +173,23 @@ def test_a_gif_moves_and_is_as_wide_as_asked(tmp_path: Path, mu: np.ndarray, val
         film.gif(tmp_path / "missing.mp4")
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_bar_tells_how_many_frames_are_drawn_and_leaves_nothing_behind(
+    tmp_path: Path,
+    mu: np.ndarray,
+    values: dict[str, np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+    progress: bool,
+) -> None:
+    animation.rotating_embedding(tmp_path / "film.mp4", mu, values, frames=3, progress=progress)
+    told, bar = capsys.readouterr()
+    assert told == ""
+    if progress:
+        assert re.search(r"^\rfilm\.mp4: +0%.*\b0/3 .*frame/s", bar) and not bar.split("\r")[-1].strip()
+    else:
+        assert bar == ""
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[film.Drawing]:
     """The drawings of the films asked for, which are not rendered."""

@@ -114,6 +114,7 @@ def test_a_setting_out_of_range_is_refused_beforehand(name: str) -> None:
         ("modified_gammas", "[0]", r"modified_gammas = \[0.0\]: allowed are lists with a weight above 0"),
         ("modified_gamma", "-1", "modified_gamma = '-1': allowed are numbers from 0 to 1000"),
         ("modified_gamma", "2000", "modified_gamma = '2000': allowed are numbers from 0 to 1000"),
+        ("n_points", "1501", "n_points = 1501: allowed are 1 to 1500"),
         ("n_images", "50", "n_images = 50: allowed are 89 or more"),
         ("n_images", "88", "n_images = 88: allowed are 89 or more"),
         ("hole_a", "0.7", "hole_a = 0.7, hole_b = 1, hole_radius = 0.3: no point of the transects P1, P3"),

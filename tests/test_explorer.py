@@ -249,6 +249,14 @@ def test_runs_that_cannot_be_shown_together_are_named(runs: dict[str, Run], tmp_
         explorer({"standard": runs["standard"], "large": large})
 
 
+def test_more_points_than_a_page_can_move_are_refused(runs: dict[str, Run]) -> None:
+    for n_points in (0, 1501):
+        with pytest.raises(ValueError, match=f"^n_points = {n_points}: allowed are 1 to 1,500$"):
+            explorer(runs, n_points=n_points)
+    info, _ = explorer_data.pack({"one": runs["standard"]}, n_points=1500)
+    assert info["runs"][0]["points"]["shape"] == [runs["standard"].embeddings.shape[1], 2]
+
+
 def test_live_it_is_the_widget_and_in_a_page_its_html(made: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VAELIB_STATIC", raising=False)
     assert show(made, PNG, "words") is made
@@ -609,6 +617,133 @@ def test_without_motion_a_walk_goes_step_by_step(browser: Any, file: Path) -> No
     page.get_by_label("walk along transect P1").click()
     page.wait_for_timeout(2200)
     assert 2 <= page.evaluate("() => places.size") <= 6
+    assert reader.wrong == []
+    reader.context.close()
+
+
+# All that a canvas shows until nothing has moved for half a second, beginning with what it shows before the epoch is 0.
+_UNFOLDING = """async (selector) => {
+    const [canvas, slider] = [document.querySelector(selector), document.querySelector('[aria-label=epoch]')];
+    const seen = new Set([canvas.toDataURL()]);
+    slider.value = 0;
+    slider.dispatchEvent(new Event('input'));
+    for (let [moved, count] = [performance.now(), 1]; performance.now() - moved < 500; ) {
+        await new Promise(requestAnimationFrame);
+        seen.add(canvas.toDataURL());
+        if (seen.size > count) [moved, count] = [performance.now(), seen.size];
+    }
+    return seen.size;
+}"""
+
+
+@browsing
+@pytest.mark.parametrize(("motion", "fewest", "most"), [("no-preference", 8, 1000), ("reduce", 2, 2)])
+def test_the_sheet_moves_to_another_epoch_and_without_motion_it_is_there(
+    browser: Any, file: Path, motion: str, fewest: int, most: int
+) -> None:
+    reader = Reader(browser, file, reduced_motion=motion)
+    page = reader.open()
+    assert fewest <= page.evaluate(_UNFOLDING, LATENT_SPACE) <= most
+    assert reader.state()["epoch"] == "0"
+    assert reader.wrong == []
+    reader.context.close()
+
+
+# Where two pictures of one canvas differ: how many pixels, and the corners of the rectangle that has them all.
+_APART = """async (pictures) => {
+    const [one, other] = await Promise.all(pictures.map(async (address) => {
+        const image = await createImageBitmap(await (await fetch(address)).blob());
+        const pen = new OffscreenCanvas(image.width, image.height).getContext('2d');
+        pen.drawImage(image, 0, 0);
+        return pen.getImageData(0, 0, image.width, image.height);
+    }));
+    let [count, left, top, right, bottom] = [0, Infinity, Infinity, -Infinity, -Infinity];
+    for (let i = 0; i < one.data.length; i += 4) {
+        if ([0, 1, 2, 3].every((k) => one.data[i + k] === other.data[i + k])) continue;
+        const [x, y] = [i / 4 % one.width, Math.floor(i / 4 / one.width)];
+        count++;
+        [left, top] = [Math.min(left, x), Math.min(top, y)];
+        [right, bottom] = [Math.max(right, x), Math.max(bottom, y)];
+    }
+    return { count, left, top, right, bottom };
+}"""
+
+
+@browsing
+def test_the_point_leaves_a_trail_in_both_spaces_until_the_epoch_changes(reader: Reader) -> None:
+    page = reader.open()
+    canvases = PARAMETERS, LATENT_SPACE, TRUE, DECODED, DIFFERENCE
+    fresh = {canvas: reader.pixels(canvas) for canvas in canvases}
+    page.locator(PARAMETERS).focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowUp", "ArrowLeft"):
+        for _ in range(7):
+            page.keyboard.press(f"Shift+{key}")
+    page.eval_on_selector(PARAMETERS, "canvas => canvas.blur()")
+    assert reader.state()["at"] == [1.25, 1.0]
+    after = {canvas: reader.pixels(canvas) for canvas in canvases}
+    assert [canvas for canvas in canvases if after[canvas] != fresh[canvas]] == [PARAMETERS, LATENT_SPACE]
+    apart = page.evaluate(_APART, [fresh[PARAMETERS], after[PARAMETERS]])
+    box = page.locator(PARAMETERS).bounding_box()
+    corners = reader.place(1.25, 1.0), reader.place(1.95, 1.7)
+    (left, top), (right, bottom) = ([x - box["x"], y - box["y"]] for x, y in corners)
+    # The line to where it turned, two pixels wide, but for what the point's own mark covers.
+    assert apart["count"] > 1.5 * (right - left + bottom - top - 20)
+    assert left <= apart["left"] <= left + 12 and abs(apart["right"] - right) < 3
+    assert abs(apart["top"] - top) < 3 and abs(apart["bottom"] - bottom) < 3
+    best = page.get_by_label("epoch").input_value()
+    for epoch in ("0", best):
+        page.get_by_label("epoch").fill(epoch)
+        reader.settle()
+    page.wait_for_timeout(600)  # the sheet comes back to where it was
+    assert {canvas: reader.pixels(canvas) for canvas in canvases} == fresh
+
+
+@browsing
+def test_where_no_decoder_is_kept_the_page_tells_whose_decoder_and_latents_it_shows(
+    browser: Any, runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explorer_data, "_MOST_DECODERS", 2)
+    info, data = explorer_data.pack({"one": runs["standard"]}, n_points=10)
+    kept = sorted(map(int, info["runs"][0]["decoders"]))
+    (left_out,) = set(range(3)) - set(kept)
+    before = max(epoch for epoch in kept if epoch < left_out)
+    made = Explorer(info, data, run="one", parameters=(1.25, 1.0))
+    reader = Reader(browser, page_with(made, tmp_path))
+    page = reader.open(f"#explorer?epoch={left_out}")
+    reader.settle()
+    note, told = page.locator(".vx-bottom > div:nth-child(2) .vx-note"), page.locator(".vx-state")
+    weights = explorer_data.kept_decoder(info, data, "one", before)
+
+    def decoded_is_of(mu: Any) -> None:
+        expected = 255 * explorer_data.decode(weights, info["decoder"], [mu])[0]
+        drawn = page.eval_on_selector(
+            DECODED,
+            """c => {
+                const copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
+                copy.drawImage(c, 0, 0);
+                return [...copy.getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 0);
+            }""",
+        )
+        assert np.abs(np.reshape(drawn, expected.shape) - expected).max() < 1.5
+
+    own = made.means((1.25, 1.0), epoch=left_out)
+    assert np.abs(own - made.means((1.25, 1.0), epoch=before)).max() > 0.02, "the two would look alike"
+    assert re.fullmatch(rf"epoch {before}'s decoder and μ, \d+ ms in this page", note.inner_text())
+    assert "μ = ({:.2f}, {:.2f}, {:.2f}); error".format(*own) in told.inner_text()
+    assert told.inner_text().endswith(f"of the curve's variance with epoch {before}'s decoder and μ.")
+    decoded_is_of(made.means((1.25, 1.0), epoch=before))
+    # A slider sets out from the latents that are shown, and what they are set to is decoded.
+    slider = page.get_by_label("latent μ₂")
+    slider.evaluate("s => { s.value = s.max; s.dispatchEvent(new Event('input')); }")
+    state = reader.state()
+    assert state["mu"][0::2] == pytest.approx(own[0::2].tolist(), abs=1e-3)
+    assert re.fullmatch(rf"epoch {before}'s decoder, \d+ ms in this page", note.inner_text())
+    assert told.inner_text().endswith(f"of the curve's variance with epoch {before}'s decoder.")
+    decoded_is_of([own[0], float(slider.input_value()), own[2]])
+    page.get_by_label("epoch").fill(str(before))
+    reader.settle()
+    assert re.fullmatch(r"\d+ ms in this page", note.inner_text())
+    assert told.inner_text().endswith("of the curve's variance.")
     assert reader.wrong == []
     reader.context.close()
 

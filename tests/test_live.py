@@ -4,6 +4,8 @@ One server on a copy of the notebooks, at the smoke profile. Their runs are trai
 notebooks run that need none; what it leaves out, a notebook trains itself.
 """
 
+import ast
+import functools
 import json
 import os
 import signal
@@ -169,6 +171,10 @@ _PIXELS = """async (image) => {
 }"""
 
 
+# The numbers that a Plotly figure draws.
+_TRACES = "plot => JSON.stringify(plot._fullData.map((trace) => [trace.x, trace.y, trace.z, trace.text]))"
+
+
 class Notebook:
     """A notebook in JupyterLab's single-document mode, with a kernel of its own, and all that went wrong in it."""
 
@@ -203,11 +209,46 @@ class Notebook:
         assert pictures.count() == n
         return [Control(self.page, pictures.nth(i).locator("xpath=..")) for i in range(n)]
 
+    def plotly_sliders_move_their_plots(self, n: int) -> None:
+        """Drag each of the n sliders that Plotly drew to either side, and see other numbers and another picture."""
+        grips = self.page.locator(".js-plotly-plot .slider-grip-rect")
+        grips.nth(n - 1).wait_for()
+        assert grips.count() == n
+        for i in range(n):
+            plot = grips.nth(i).locator("xpath=ancestor::*[contains(@class, 'js-plotly-plot')]")
+            plot.evaluate("plot => plot.scrollIntoView({ block: 'center', behavior: 'instant' })")
+            numbers, picture = functools.partial(plot.evaluate, _TRACES), functools.partial(self._above_slider, plot)
+            drawn, seen = [numbers()], [picture()]
+            for share in (0.1, 0.9):  # no slider begins there
+                _drag(self.page, grips.nth(i), plot.locator(".slider-rail-touch-rect"), share)
+                drawn.append(self.changed(numbers, *drawn))
+                seen.append(self.changed(picture, *seen))
+
+    def changed(self, look: Callable[[], str], *before: str) -> str:
+        """What is seen once it is nothing that was seen before."""
+        return _until(self.page, look, lambda seen: seen not in before)
+
+    def _above_slider(self, plot: Any) -> str:
+        """The plot as it is seen, without its slider, which looks different wherever it is."""
+        self.page.mouse.move(1, 1)  # no hover, no mode bar
+        self.page.wait_for_timeout(200)
+        box, below = plot.bounding_box(), plot.locator(".slider-container").bounding_box()
+        return str(self.page.screenshot(clip={**box, "height": below["y"] - box["y"]}).hex())
+
     def close(self) -> None:
         """Leave, and end the kernel, whose memory the next one needs."""
         session = "jupyterapp.shell.currentWidget?.sessionContext"
         self.page.evaluate(f"async () => {{ await {session}?.shutdown(); }}")
         self.context.close()
+
+
+def _drag(page: Any, handle: Any, track: Any, share: float, steps: int = 4) -> None:
+    """Drag a slider's handle to a share of its way."""
+    begun, way = handle.bounding_box(), track.bounding_box()
+    page.mouse.move(begun["x"] + begun["width"] / 2, begun["y"] + begun["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(way["x"] + share * way["width"], way["y"] + way["height"] / 2, steps=steps)
+    page.mouse.up()
 
 
 def _canvas(canvas: Any) -> str:
@@ -257,11 +298,7 @@ class Control:
         """Drag the i-th slider's handle to a share of its way."""
         slider = self.sliders.nth(i)
         slider.scroll_into_view_if_needed()
-        handle, track = (slider.locator(part).bounding_box() for part in (".noUi-handle", ".noUi-base"))
-        self.page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
-        self.page.mouse.down()
-        self.page.mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=steps)
-        self.page.mouse.up()
+        _drag(self.page, slider.locator(".noUi-handle"), slider.locator(".noUi-base"), share, steps)
 
     def every_slider_moves_the_picture_and_reset_puts_it_back(self) -> None:
         start, line = self.pixels(), self.line()
@@ -300,13 +337,17 @@ def opened(browser: Any, server: str, request: pytest.FixtureRequest) -> Iterato
 
 
 def test_the_curve_follows_a_and_b(opened: Callable[[str], Notebook]) -> None:
-    (control,) = opened("01_dataset").controls(1)
+    notebook = opened("01_dataset")
+    notebook.plotly_sliders_move_their_plots(1)
+    (control,) = notebook.controls(1)
     assert control.sliders.count() == 2
     control.every_slider_moves_the_picture_and_reset_puts_it_back()
 
 
 def test_the_surfaces_follow_the_weights_and_no_stale_picture_is_drawn(opened: Callable[[str], Notebook]) -> None:
-    controls = opened("02_loss").controls(2)
+    notebook = opened("02_loss")
+    notebook.plotly_sliders_move_their_plots(2)
+    controls = notebook.controls(2)
     assert [control.sliders.count() for control in controls] == [2, 2]
     for control in controls:
         control.every_slider_moves_the_picture_and_reset_puts_it_back()
@@ -325,7 +366,7 @@ def test_the_surfaces_follow_the_weights_and_no_stale_picture_is_drawn(opened: C
         trained.page.wait_for_timeout(20)
     drawn = trained.page.evaluate("window.drawn")
     print(f"\n{drawn} pictures of a drag of 100 values, the last {time.monotonic() - begun:.2f} s after its end")
-    assert 1 <= drawn <= 60
+    assert 1 <= drawn <= 40  # an idle machine draws about 20, a busy one fewer; without holding back, nearly 100
 
 
 def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str], Notebook]) -> None:
@@ -390,6 +431,92 @@ def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str
     page.wait_for_timeout(1500)  # for an answer of the page, and the line that tells of it
     assert notebook.python("(explore.parameters, explore.mu)") == "((1.1, 0.4), (1.0, 2.0, 3.0))"
     assert "a = 1.10, b = 0.40; μ = (1.00, 2.00, 3.00), off the sheet" in told.inner_text()
+
+    _every_control_is_heard(notebook)
+    _what_python_sets_is_shown(notebook)
+
+
+def _every_control_is_heard(notebook: Notebook) -> None:
+    """Use the explorer's sliders, menus and buttons: the pictures change, and an observer in Python hears of it."""
+    page = notebook.page
+    sheet, decoded = page.locator(".vx-latents > canvas"), page.locator(".vx-bottom > div:nth-child(2) canvas")
+    labelled = functools.partial(page.get_by_label, exact=True)
+    assert notebook.python("globals().update(heard=[])") == "None"
+    hear = "lambda change: heard.append((change['name'], change['new']))"
+    names = "['parameters', 'mu', 'run', 'epoch', 'color', 'transect']"
+    assert notebook.python(f"explore.observe({hear}, {names})") == "None"
+
+    def heard(name: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
+        """What the observer has heard of a trait, once it is enough."""
+
+        def values(told: str) -> list[Any]:
+            return [value for of, value in ast.literal_eval(told) if of == name]
+
+        return values(_until(page, lambda: notebook.python("heard"), lambda told: enough(values(told))))
+
+    def hears(name: str, wanted: list[Any]) -> None:
+        """Wait until the observer has heard this of a trait, and nothing else of it; then let it forget all."""
+        heard(name, lambda values: values == wanted)
+        notebook.python("heard.clear()")
+
+    def moves(use: Callable[[], object], *canvases: Any) -> None:
+        """Do something, and wait until these canvases show something else."""
+        before = [_canvas(canvas) for canvas in canvases]
+        use()
+        for canvas, pixels in zip(canvases, before, strict=True):
+            notebook.changed(functools.partial(_canvas, canvas), pixels)
+
+    def press(key: str) -> Callable[[], object]:
+        return lambda: page.keyboard.press(key)
+
+    moves(labelled("back to the sheet").click, sheet)
+    epoch = labelled("epoch")
+    last = int(epoch.get_attribute("max"))
+    epoch.focus()
+    for key, wanted in (("Home", 0), ("End", last)):
+        moves(press(key), sheet, decoded)
+        hears("epoch", [wanted])
+        assert epoch.input_value() == str(wanted)
+    for axis, subscript in enumerate("₁₂₃"):
+        slider = labelled(f"latent μ{subscript}")
+        slider.focus()
+        for key, end in (("Home", "min"), ("End", "max")):
+            moves(press(key), sheet)  # so short a training decodes all alike
+            assert heard("mu", bool)[0][axis] == pytest.approx(float(slider.get_attribute(end)))
+            notebook.python("heard.clear()")
+    moves(labelled("back to the sheet").click, sheet)
+    for label, name, values in (("run", "run", ["standard", "modified"]), ("colour", "color", ["b", "error"])):
+        for value in values:
+            moves(functools.partial(labelled(label).select_option, value), sheet)
+        hears(name, values)
+    labelled("play the training").click()
+    labelled("stop").wait_for()
+    labelled("play the training").wait_for()
+    hears("epoch", list(range(last + 1)))
+    for name, (a, b) in {"P1": (1.25, None), "P2": (None, 1.0), "P3": (None, None)}.items():
+        moves(labelled(f"walk along transect {name}").click, sheet)
+        places = heard("parameters", lambda places: len(places) > 2)
+        assert all(a in (None, x) and b in (None, y) for x, y in places)
+        labelled(f"walk along transect {name}").click()  # stops it
+        hears("transect", [name, ""])
+
+
+def _what_python_sets_is_shown(notebook: Notebook) -> None:
+    page = notebook.page
+    sheet = functools.partial(_canvas, page.locator(".vx-latents > canvas"))
+    # The epoch last: before the first step all points lie on one spot, and the current one's mark hides their colours.
+    for name, label, value in (("run", "run", "punctured"), ("color", "colour", "a"), ("epoch", "epoch", 0)):
+        before = sheet()
+        assert notebook.python(f"setattr(explore, {name!r}, {value!r})") == "None"
+        notebook.changed(sheet, before)
+        assert page.get_by_label(label, exact=True).input_value() == str(value)
+    told = "document.querySelector('.vx-state').textContent"
+    page.wait_for_function(f"() => {told}.startsWith('punctured') && {told}.includes('epoch 0:')")
+    for value, pressed in (("P2", "true"), ("", "false")):
+        assert notebook.python(f"setattr(explore, 'transect', {value!r})") == "None"
+        page.wait_for_selector(f"[aria-label='walk along transect P2'][aria-pressed={pressed}]")
+    shown = "(explore.run, explore.color, explore.epoch, explore.transect)"
+    assert notebook.python(shown) == "('punctured', 'a', 0, '')"
 
 
 def test_the_sheet_follows_the_epoch(trained: None, opened: Callable[[str], Notebook]) -> None:

@@ -171,7 +171,7 @@ function render({ model, el }) {
     if (wanted !== asked) { // the colours and the view leave the images as they are
       asked = wanted;
       root.dataset.current = false; // until the pictures are of what was asked for last
-      decoder.ask({ run: state.run, epoch, mu, wanted });
+      decoder.ask({ run: state.run, epoch, mu, free, wanted });
       truth = rasterise(...state.parameters, run().line_width, info);
     }
     runChoice.value = state.run;
@@ -194,12 +194,12 @@ function render({ model, el }) {
   function show(image, request, milliseconds) {
     [decoded, answered] = [image, request.wanted];
     root.dataset.milliseconds = milliseconds.toFixed(2);
-    const kept = request.epoch === state.epoch ? "" : `epoch ${request.epoch}'s decoder, `;
-    pictures[1].note.textContent = `${kept}${milliseconds.toFixed(0)} ms in this page`;
+    instead = request.epoch === state.epoch ? "" : `epoch ${request.epoch}'s decoder${request.free ? "" : " and μ"}`;
+    pictures[1].note.textContent = `${instead && `${instead}, `}${milliseconds.toFixed(0)} ms in this page`;
     redraw();
   }
 
-  let announcing;
+  let [announcing, instead] = [0, ""]; // a timer; what has decoded the image, where the shown epoch has no decoder
   function announce() {
     announcing ||= setTimeout(() => {
       announcing = 0; // while things move, the line follows in steps that can be read
@@ -207,7 +207,7 @@ function render({ model, el }) {
       const [a, b] = state.parameters.map((value) => value.toFixed(2));
       const place = `a = ${a}, b = ${b}${inHole(state.parameters) ? " (in the hole)" : ""}`;
       const mu = `μ = (${state.mu.map((value) => value.toFixed(2)).join(", ")})${free ? ", off the sheet" : ""}`;
-      const found = `error ${(100 * error).toFixed(1)} % of the curve's variance`;
+      const found = `error ${(100 * error).toFixed(1)} % of the curve's variance${instead && ` with ${instead}`}`;
       const text = `${run().label}, epoch ${state.epoch}: ${place}; ${mu}; ${found}.`;
       if (told.textContent !== text) told.textContent = text;
     }, 500);

@@ -182,10 +182,10 @@ def explorer(
 ) -> Explorer:
     """Return the explorer of some runs, by the names that they get in it.
 
-    n_points: at most as many training images of each run in the latent space; the parameter space has the others too,
-    faint. shown: the run it begins with, by default the first, at its
-    best epoch. parameters: where (a, b) it begins, by default the hole's centre. Raises ValueError, which names the
-    run, unless all have three latents, finished epochs, one image size, one framing and one hole.
+    n_points: at most as many training images of each run in the latent space, 1 to 1,500; the parameter space has the
+    others too, faint. shown: the run it begins with, by default the first, at its best epoch. parameters: where (a, b)
+    it begins, by default the hole's centre. Raises ValueError for another n_points, and one which names the run unless
+    all have three latents, finished epochs, one image size, one framing and one hole.
     """
     explorer_data.check(runs)
     shown = next(iter(runs)) if shown is None else shown

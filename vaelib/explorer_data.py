@@ -23,6 +23,8 @@ GRID = (41, 31)
 """Rows (b) and columns (a) of the table of the encoder's means: steps of 0.05 in either factor."""
 MOST_BYTES = 1_500_000
 """What the whole explorer may add to a page."""
+MOST_POINTS = 1500
+"""The most training images of a run that the latent space may show: each is drawn anew in every frame."""
 _MOST_DECODERS = 7  # of a run
 _MOST_PLACES = 6000  # training images of a run in the parameter space: more would hide each other
 _OTHER_BYTES = 200_000  # of a page's share: the code, and the picture that stands in until it wakes
@@ -83,10 +85,13 @@ def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BY
     """Return `info` and the block of bytes of some runs.
 
     runs: by the names that they get in the explorer. n_points: at most as many training images of each run, the
-    first ones; of the others only (a, b) is kept. Embeddings are kept for all epochs, tables of means for all whose
-    weights the runs keep, decoders and the points' errors for as many of these as fit into `budget` bytes of a page,
-    base64 and all else included: one a run is the least, whatever the budget. Raises ValueError as `check` does.
+    first ones, 1 to 1,500; of the others only (a, b) is kept. Embeddings are kept for all epochs, tables of means for
+    all whose weights the runs keep, decoders and the points' errors for as many of these as fit into `budget` bytes of
+    a page, base64 and all else included: one a run is the least, whatever the budget. Raises ValueError as `check`
+    does, and for another n_points.
     """
+    if not 1 <= n_points <= MOST_POINTS:
+        raise ValueError(f"n_points = {n_points!r}: allowed are 1 to {MOST_POINTS:,}")
     check(runs)
     packer = Packer()
     described = [_describe(packer, name, run, n_points) for name, run in runs.items()]
