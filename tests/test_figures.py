@@ -1,12 +1,30 @@
 """What the pictures show is what the formulas say: the drawn values are read back from the figures."""
 
+import base64
+import io
+import json
 import math
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import plotly.io
 import pytest
+from IPython.core.formatters import IPythonDisplayFormatter
+from PIL import Image
 
-from vaelib import Experiment, SettingError, curves, dataset, figures, figures_dataset, figures_loss, losses, unmixing
+from vaelib import (
+    Experiment,
+    SettingError,
+    curves,
+    dataset,
+    figures,
+    figures_dataset,
+    figures_loss,
+    losses,
+    notebook,
+    unmixing,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -317,7 +335,44 @@ def test_a_living_figure_needs_no_network_and_does_not_start_by_itself(monkeypat
     assert page.index("<template>") < page.index("Plotly.newPlot") < page.index("</template>"), "it is drawn at once"
 
 
+@pytest.mark.parametrize(
+    ("living", "button"),
+    [(figures_loss.living_rotation, "resetScale2d"), (figures_loss.living_pair_surface, "resetCameraLastSave3d")],
+)
+def test_a_living_figure_has_one_button_which_puts_it_back(living, button, monkeypatch):
+    """In a page and live: none leads to a server, whatever this version of Plotly has by itself."""
+    monkeypatch.setenv("VAELIB_STATIC", "1")
+    page = figures.show_plotly(living(n=2), "a figure").data
+    (configured,) = re.findall(r'\{"displaylogo".*?\]\]\}', page)
+
+    monkeypatch.delenv("VAELIB_STATIC")
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
+    assert IPythonDisplayFormatter()(figures.show_plotly(living(n=2), "a figure")), "it does not show itself"
+    (bundle,) = shown
+
+    for config in (json.loads(configured), bundle["application/vnd.plotly.v1+json"]["config"]):
+        assert config["modeBarButtons"] == [[button]]
+        assert config["showSendToCloud"] is False and config["displaylogo"] is False
+
+
 def test_frame_slider_names_every_frame():
     slider = figures.frame_slider(["0", "1"], "φ = ", active=1)
     assert [(step["label"], step["args"][0]) for step in slider["steps"]] == [("0", ["0"]), ("1", ["1"])]
     assert slider["active"] == 1
+
+
+def test_a_video_has_its_poster_beside_it_on_a_page_and_within_it_live(tmp_path, monkeypatch):
+    """JupyterLab does not look for posters where it looks for videos."""
+    plt.imsave(tmp_path / "film.png", np.zeros((30, 40)))
+    for static in (True, False):
+        monkeypatch.setattr(notebook, "is_static", lambda static=static: static)
+        shown = figures.show_video(tmp_path / "film.mp4", "a film", width=20).data
+        assert f'src="{tmp_path / "film.mp4"}"' in shown
+        assert (f'poster="{tmp_path / "film.png"}"' in shown) == static
+        if not static:
+            content = base64.b64decode(re.search(r'poster="data:image/jpeg;base64,([^"]+)"', shown)[1])
+            with Image.open(io.BytesIO(content)) as poster:
+                assert (poster.format, poster.size) == ("JPEG", (20, 15))
+    assert 'poster="' in figures.show_video(tmp_path / "none.mp4", "no poster was made").data

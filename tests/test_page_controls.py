@@ -51,6 +51,7 @@ class Plot:
         self.graph.evaluate("gd => gd.scrollIntoView({block: 'center', behavior: 'instant'})")
         self.wait("gd._fullData?.length > 0 && !gd._transitioning")
         self.used: list[str] = []
+        self.pressed: set[str] = set()  # of the mode bar's buttons
 
     def get(self, expression: str) -> Any:
         return self.graph.evaluate(f"gd => {expression}")
@@ -136,9 +137,36 @@ class Plot:
                     break
             self.wait(f"{eye} !== '{before}'")
             assert not first or self.pixels() != picture
-            self.graph.locator("[data-attr='resetLastSave']").evaluate("button => button.click()")
+            self.press("Reset camera to last save")
             self.wait(f"{eye} === '{before}'")
             self.used.append(scene)
+
+    def zoom(self, thorough: bool) -> None:
+        """Drag a box in every pair of axes, or in the first: they show it alone, until a button shows all again."""
+        pairs = self.get("Object.keys(gd._fullLayout._plots)")
+        for pair in pairs if thorough else pairs[:1]:
+            ranges = f"['xaxis', 'yaxis'].map(axis => gd._fullLayout._plots.{pair}[axis].range.map(Number))"
+            whole, picture = self.get(ranges), self.pixels()
+            # Axes of one scale take what room the labels leave, so they come back but nearly.
+            near = "(end, j) => Math.abs(end - whole[i][j]) < 0.03 * Math.abs(whole[i][1] - whole[i][0])"
+            at_first = f"(whole => {ranges}.every((ends, i) => ends.every({near})))({whole})"
+            box = self.graph.locator(f".nsewdrag[data-subplot={pair}]").bounding_box()
+            self.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+            self.page.mouse.down()
+            self.page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=4)
+            self.page.mouse.up()
+            self.wait(f"!({at_first})")
+            assert self.pixels() != picture
+            for shown, all_of_it in zip(self.get(ranges), whole, strict=True):
+                assert min(all_of_it) < min(shown) < max(shown) < max(all_of_it)
+            self.press("Reset axes")
+            self.wait(at_first)
+            self.used.append(pair)
+
+    def press(self, name: str) -> None:
+        """Press a button of the mode bar, which shows while the mouse is over the figure."""
+        self.graph.locator(f".modebar-btn[aria-label='{name}']").click()
+        self.pressed.add(name)
 
     def toggle_legend(self) -> None:
         """Press the first name in the legend: its trace goes, and comes back."""
@@ -160,8 +188,12 @@ class Plot:
             self.choose()
         if self.get("Boolean(gd._fullLayout.scene)"):
             self.turn(thorough)
+        else:
+            self.zoom(thorough)
         if self.graph.locator(".legendtoggle").count():
             self.toggle_legend()
+        bar = self.graph.locator(".modebar-btn").evaluate_all("all => all.map(button => button.ariaLabel)")
+        assert set(bar) == self.pressed, "the mode bar has a button of which it is not known what it does"
         return self.used
 
 
@@ -353,6 +385,16 @@ def test_every_control_of_the_explorer_does_something(visitor: Visitor) -> None:
     said = explorer.changed("latents", "address", why="turning the sheet")
     assert said["at"] == parse_qs(before.partition("?")[2])["at"]
     assert explorer.unused == set()
+    assert visitor.wrong == []
+
+
+@pytest.mark.parametrize("base", ["served"], indirect=True)
+def test_on_paper_the_explorer_is_its_picture(visitor: Visitor) -> None:
+    page = visitor.go("notebooks/00_explorer.html")
+    awake, picture = Explorer(page).page.locator(".vx"), page.locator(".living-widget > .stand-in")
+    for medium, shown, hidden in (("screen", awake, picture), ("print", picture, awake), ("screen", awake, picture)):
+        page.emulate_media(media=medium)
+        assert shown.is_visible() and not hidden.is_visible(), medium
     assert visitor.wrong == []
 
 

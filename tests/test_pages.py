@@ -65,6 +65,12 @@ def expected_figures(page: str) -> dict[str, str]:
     return {figure["name"]: figure.get("caption", "") for figure in figures if figure.get("name")}
 
 
+def test_no_page_is_left_out(html: Path) -> None:
+    """What is tested here are all pages that were built; the theme's parts and what lies beside them are none."""
+    built = {path.relative_to(html) for path in html.rglob("*.html")}
+    assert {path.as_posix() for path in built if path.parts[0] not in ("_static", "vendor")} == set(PAGES)
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", PAGES)
@@ -142,6 +148,34 @@ def test_no_control_is_dead(seen: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("base", ["served"], indirect=True)
+def test_a_dead_control_is_found(visitor: Visitor) -> None:
+    """Wherever it is, even where the buttons that copy code, used just before, are still turning back by themselves."""
+    page = visitor.go("notebooks/01_dataset.html")
+    page.locator("article .copybtn").first.wait_for(state="attached")
+    page.evaluate(_PLANT)
+    assert visitor.dead_controls() == ["<button>dead after code</button>", "<button>dead at the end</button>"]
+
+
+# Buttons without an effect: one after the fifth piece of code, one as the last control of all.
+_PLANT = """() => {
+    const [code, end] = ['dead after code', 'dead at the end']
+        .map(name => Object.assign(document.createElement('button'), {textContent: name}));
+    document.querySelectorAll('article .copybtn')[4].after(code);
+    document.querySelector('article').append(end);
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_button_above_a_figure_leads_outside(seen: dict[str, Any], name: str) -> None:
+    """Plotly has more buttons than these, which the tests of the controls press; one sends a figure to a server."""
+    assert set(seen["bars"]) <= {"Reset axes", "Reset camera to last save"}
+    assert len(seen["bars"]) == len(seen["plots"])
+
+
+@pytest.mark.browser
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("base", ["served"], indirect=True)
 @pytest.mark.parametrize("name", WRITTEN)
@@ -203,6 +237,20 @@ def test_the_explorer_weighs_no_more_than_it_may(html: Path) -> None:
 def test_the_front_page_is_where_a_folder_opens(visitor: Visitor) -> None:
     page = visitor.open("index.html")
     assert page.locator("article h1").count() == 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("base", ["served"], indirect=True)
+def test_the_page_that_leads_there_is_one_by_itself(visitor: Visitor, html: Path, script: str) -> None:
+    """For those whose browser does not follow: a title, a language, a link to the same place, and no fault."""
+    text = (html / "index.html").read_text(encoding="utf-8")
+    leads_on = r'<meta http-equiv="refresh" content="0; url=(.*?)">'
+    assert re.findall(leads_on, text) == [f"{TOC['root']}.html"]
+    page = visitor.page
+    page.set_content(re.sub(leads_on, "", text))  # or the browser is gone before it is asked
+    assert page.title() and page.locator("html").get_attribute("lang") == "en"
+    assert page.get_by_role("link").get_attribute("href") == f"{TOC['root']}.html"
+    assert visitor.faults("light", script) == []
 
 
 @pytest.mark.browser
@@ -272,6 +320,29 @@ def test_numbers_in_the_prose_are_filled(html: Path, name: str) -> None:
     outside_code = re.sub(r"<(pre|code|script)\b.*?</\1>", "", text, flags=re.DOTALL)
     assert "{glue" not in outside_code
     assert "{numref}" not in outside_code
+
+
+_LIVE = r"\b(?:widgets|widgets_runs)\.\w+\("  # a cell that makes a live widget, of which the page has a picture
+
+
+def widgets_of(page: str) -> list[str]:
+    """Return the names of the figures of a chapter that stand in for a live widget."""
+    cells = nbformat.read((ROOT / page).with_suffix(".ipynb"), as_version=4).cells
+    live = [cell for cell in cells if cell.cell_type == "code" and re.search(_LIVE, cell.source)]
+    return [cell.metadata["mystnb"]["figure"]["name"] for cell in live]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_picture_in_place_of_a_widget_tells_how_to_run_it_live(html: Path, name: str) -> None:
+    text = (html / name).read_text(encoding="utf-8")
+    figures = re.findall(r'<figure\b[^>]*\bid="([^"]+)".*?</figure>', text, flags=re.DOTALL)
+    captions = re.findall(r"<figcaption>.*?</figcaption>", text, flags=re.DOTALL)
+    leading = [figure for figure, caption in zip(figures, captions, strict=True) if "#run-live" in caption]
+    assert leading == widgets_of(name)
+
+
+def test_there_are_widgets_with_a_picture_in_their_place() -> None:
+    assert sum(len(widgets_of(name)) for name in CHAPTERS) == 5
 
 
 @pytest.mark.parametrize("name", WRITTEN)

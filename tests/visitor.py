@@ -22,7 +22,7 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 DOCUMENTS = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
 WRITTEN = [f"{name}.html" for name in DOCUMENTS]
 CHAPTERS = [name for name in WRITTEN if name.startswith("notebooks/")]
-PAGES = [*WRITTEN, "index.html", "genindex.html", "search.html"]
+PAGES = [*WRITTEN, "index.html", "genindex.html", "py-modindex.html", "search.html"]
 _QUERIES = {"search.html": "?q=embedding"}  # with something found, there is something to judge
 _PATIENCE = 120_000  # milliseconds: without a graphics card, 3-D figures are drawn by a busy processor
 _TELEPHONE = {"width": 390, "height": 844}
@@ -133,9 +133,7 @@ class Visitor:
         page.add_style_tag(content="* { transition: none !important; scroll-behavior: auto !important }")
         faults = []
         if script:
-            page.evaluate(script)
-            faults += self._faults("light", contrasts=False)
-            faults += self._faults("light", contrasts=True)
+            faults += self.faults("light", script)
         self._picture(name, "light", pictures)
         if script or pictures:
             page.emulate_media(color_scheme="dark")
@@ -146,9 +144,23 @@ class Visitor:
         page.set_viewport_size(_TELEPHONE)
         page.wait_for_timeout(_SETTLING)
         found["too wide on a telephone"] = page.evaluate(_TOO_WIDE)
-        faults += self._faults("telephone", contrasts=False) if script else []
+        if script:
+            for top in (1000, 700):  # on the way up a long page offers to go all the way
+                page.evaluate("top => window.scrollTo(0, top)", top)
+                page.wait_for_timeout(100)
+            faults += self.faults("telephone", script)
         self._picture(name, "telephone", pictures)
-        return {**found, "faults": faults, "dead": page.evaluate(_DEAD), "wrong": self.wrong}
+        return {**found, "faults": faults, "dead": self.dead_controls(), "wrong": self.wrong}
+
+    def dead_controls(self) -> list[str]:
+        """Use every control in the text, and return those that change nothing."""
+        dead: list[str] = self.page.evaluate(_DEAD)
+        return dead
+
+    def faults(self, where: str, script: str) -> list[str]:
+        """Return what axe-core, whose script is given, finds on the open page as it is, which is called `where`."""
+        self.page.evaluate(script)
+        return [*self._faults(where, contrasts=False), *self._faults(where, contrasts=True)]
 
     def _first_interaction(self) -> dict[str, Any]:
         """Press the theme's switch as soon as the page is quiet, then on until it stands where it stood."""
@@ -273,6 +285,7 @@ _SURVEY = """async () => {
             ...all('article table').filter(e => e.offsetWidth > e.parentElement.clientWidth + 1),
         ].map(e => e.id || e.innerText.slice(0, 200)),
         plots: all('.plotly-graph-div').map(p => p._fullData?.length > 0 && large(p.querySelector('.main-svg'))),
+        bars: all('.modebar-btn').map(button => button.ariaLabel),
         asleep: all('.living-figure > template').length,
         silent: all('.cell_output img, .cell_output video, figure img')
             .filter(e => !(e.getAttribute('alt') || e.getAttribute('aria-label'))).map(told),
@@ -307,16 +320,23 @@ _FAULTS = """async ([contrasts, whole, ignored]) => {
 }"""
 
 # Use every control in the text and tell which changed nothing; the explorer's and the plots' have tests of their own.
+# A button that copied turns back by itself seconds later, so what changes within another control is not this one's
+# doing; nor is where keys stop, which the theme looks over after any change.
 _DEAD = """async () => {
     const films = () => [...document.querySelectorAll('video')].map(v => [v.paused, v.loop, v.playbackRate, v.muted]);
     const kinds = 'button, summary, select, input, textarea, [role=button], [role=switch], [role=slider], [onclick]';
-    const controls = [...document.querySelectorAll('article ' + kinds.replaceAll(', ', ', article '))]
-        .filter(e => !e.closest('.vx, .modebar'));
+    const living = '.vx, .plotly-graph-div';
+    const text = document.querySelector('article');
+    const controls = [...text?.querySelectorAll(kinds) ?? []].filter(e => !e.closest(living));
     const dead = [];
     for (const control of controls) {
-        let changed = 0;
-        const watch = new MutationObserver(changes => { changed += changes.length; });
-        watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+        let changed = false;
+        const own = ({target, attributeName}) => {
+            const other = (target.closest ? target : target.parentElement)?.closest(`${kinds}, ${living}`);
+            return attributeName !== 'tabindex' && (!other || other === control);
+        };
+        const watch = new MutationObserver(changes => { changed ||= changes.some(own); });
+        watch.observe(text, {subtree: true, childList: true, attributes: true, characterData: true});
         const before = JSON.stringify(films());
         if (control.matches('select, input[type=range], input[type=number]')) {
             const other = control.options && [...control.options].find(o => !o.selected)?.value;

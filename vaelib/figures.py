@@ -1,6 +1,9 @@
 """The one look of all figures, and the ways they come into a page: image grids, Plotly, videos, notes."""
 
+import base64
+import functools
 import html
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from vaelib import notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
@@ -23,6 +27,7 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 TRANSECT_COLORS = {"P1": BLUE, "P2": GREEN, "P3": VERMILION}
 COLORMAPS = {"a": "viridis", "b": "plasma", "error": "cividis"}
 PLOTLY_SCRIPT = "../vendor/plotly.min.js"  # beside the chapters' folder in the built book
+_WAYS_BACK = {"scene": "resetCameraLastSave3d", "xaxis": "resetScale2d"}  # Plotly's names for its buttons, by axes
 
 
 def style() -> None:
@@ -92,13 +97,19 @@ def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
     figure.update_layout(
         template="plotly_white", height=height, margin={"l": 10, "r": 10, "t": 30, "b": 10}, font={"size": 13}
     )
+    # Plotly's own default is a button that sends the figure to a foreign server. Named are the buttons that stay, so
+    # that no later version brings another: turning, moving and zooming need none, and one puts all back.
+    buttons = [button for axes, button in _WAYS_BACK.items() if any(axes in trace for trace in figure.data)]
+    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "modeBarButtons": [buttons]}
     if not notebook.is_static():
+        # A figure has no place for its configuration, and is asked by this name to show itself.
+        # JupyterLab resizes the figure itself: were Plotly to do so too, its first redraw would leave no height.
+        figure._ipython_display_ = functools.partial(figure.show, config={**config, "responsive": False})
         return figure
     from IPython.display import HTML
 
     body = figure.to_html(
-        full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False,
-        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]},
+        full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, config=config
     )  # fmt: skip
     return HTML(
         f'<div class="living-figure" role="group" aria-label="{html.escape(alt)}" data-script="{PLOTLY_SCRIPT}" '
@@ -138,10 +149,22 @@ def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:
 
     source = Path(path)
     poster = source.with_suffix(".png")
+    # JupyterLab finds the video beside the notebook, but looks for a poster elsewhere.
+    shown = poster if notebook.is_static() or not poster.is_file() else _within(poster, width)
     return HTML(
         f'<video class="living-figure" controls loop muted playsinline preload="metadata" width="{width}" '
-        f'style="max-width:100%" poster="{poster}" src="{source}" aria-label="{html.escape(alt)}"></video>'
+        f'style="max-width:100%" poster="{shown}" src="{source}" aria-label="{html.escape(alt)}"></video>'
     )
+
+
+def _within(picture: Path, width: int) -> str:
+    """Return a picture as a data URI, a JPEG at most so wide."""
+    with Image.open(picture) as whole:
+        small = whole.convert("RGB")
+    small.thumbnail((width, small.height))
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "") -> Any:

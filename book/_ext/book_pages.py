@@ -1,7 +1,9 @@
 """What Sphinx does otherwise in this book: docstrings are plain text, and no page is wired to a foreign server."""
 
+import html
 import inspect
 import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -67,9 +69,37 @@ def _with_true_roles(app: Sphinx, page: str, template: str, context: dict[str, A
         context["body"] = context.get("body", "").replace(said, meant)
 
 
+# The folder's own page, which leads on to the front page. Written before sphinx-external-toc finds none and writes one
+# that has neither a title nor a language, nor a link for browsers that do not follow it.
+
+_LEADING_ON = """<!DOCTYPE html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={front}">
+<title>{title}</title>
+</head>
+<body>
+<main>
+<h1><a href="{front}">{title}</a></h1>
+</main>
+</body>
+</html>
+"""
+
+
+def _lead_on(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.name == "html":
+        front, title = app.builder.get_target_uri(app.config.root_doc), html.escape(app.config.html_title)
+        text = _LEADING_ON.format(language=app.config.language, front=front, title=title)
+        (Path(app.outdir) / "index.html").write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _with_true_roles)
+    app.connect("build-finished", _lead_on, priority=400)
     return {"parallel_read_safe": True}
