@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vaelib import repeats
+from vaelib import repeats, study
 from vaelib.experiment import Experiment
 
 BASE = Experiment.from_profile("sweep")
@@ -95,6 +95,9 @@ def test_the_same_numbers_are_told_from_numbers_that_are_near() -> None:
     committed = [run(float(s), seed=s, run=f"run-{s}") for s in range(3)]
     fresh = [{**committed[0]}, {**committed[1], "error": 1.0 + 1e-12}, {**committed[2], "run": "another"}]
     assert repeats.same(fresh, committed, ["error"]) == 1
+    kept = study.committed().rows
+    assert repeats.same(kept[:20], kept) == 20, "derived numbers and undefined ones are compared too"
+    assert repeats.same([{**row, "curl_edge": 0.0} for row in kept[:20]], kept) < 20
 
 
 def test_a_shift_is_told_as_a_factor_for_errors_and_as_a_difference_for_others() -> None:

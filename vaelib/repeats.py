@@ -134,9 +134,9 @@ def unlike(
 
 def same(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str] = tuple(COLUMNS)) -> int:
     """Return how many fresh runs ended in the very numbers, to the last digit, of the committed run of their name."""
-    by_name = {row["run"]: row for row in committed}
-    pairs = [(row, by_name[row["run"]]) for row in fresh if row["run"] in by_name]
-    return sum(all(one[name] == other[name] for name in columns) for one, other in pairs)
+    numbers = {row["run"]: [value(row, name) for name in columns] for row in committed}
+    found = [([value(row, name) for name in columns], numbers[row["run"]]) for row in fresh if row["run"] in numbers]
+    return sum(np.array_equal(one, other, equal_nan=True) for one, other in found)
 
 
 def _scatters_in_proportion(name: str) -> bool:
