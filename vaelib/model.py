@@ -118,22 +118,22 @@ class VAE(keras.Model):
         weights times their mean; else each image has its own.
         """
         settings = self.experiment
+        penalised, factor = sample_weight, None
         if sample_weight is not None and settings.sample_weights == "per_batch":
-            mean = ops.mean(sample_weight)
+            factor = ops.mean(sample_weight)
             # Equal weights multiply a mean over images, but cancel in a covariance and bend a distance.
-            sample_weight = mean * ops.ones_like(sample_weight)
-            penalty = mean * self._penalty(outputs, None)
-        else:
-            penalty = self._penalty(outputs, sample_weight)
-        return {
+            sample_weight, penalised = factor * ops.ones_like(sample_weight), None
+        # In this order: another would add up the gradients of μ in another, and each training would end elsewhere.
+        terms = {
             "cross_entropy": losses.binary_crossentropy_from_logits(
                 as_fraction(images), outputs["logits"], sample_weight
             ),
             "kl": losses.kl_divergence(
                 outputs["mu"], outputs["log_variance"], sample_weight, scaling=settings.kl_scaling
             ),
-            "penalty": penalty,
+            "penalty": self._penalty(outputs, penalised),
         }
+        return terms if factor is None else {**terms, "penalty": factor * terms["penalty"]}
 
     def _penalty(self, outputs: dict[str, Any], sample_weight: Any) -> Any:
         name, mu, log_variance = self.experiment.penalty, outputs["mu"], outputs["log_variance"]
