@@ -96,7 +96,7 @@ def test_what_is_allowed_is_told_in_words(annotation, told):
     adapter = TypeAdapter(annotation)
     with pytest.raises(ValidationError) as caught:
         adapter.validate_python(object())
-    assert allowed(adapter.json_schema(), caught.value) == told
+    assert allowed(adapter.json_schema(), caught.value.errors()[0]["msg"]) == told
 
 
 @pytest.mark.parametrize(

@@ -252,25 +252,25 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
         return f"{self.region}-{self.image_size}px{gamma}-seed{self.seed}-{self.hash}"
 
 
-def allowed(schema: Mapping[str, Any], error: ValidationError) -> str:
+def allowed(schema: Mapping[str, Any], otherwise: str) -> str:
     """Return what a JSON schema allows, with its verb: "are whole numbers from 32 to 1024, multiples of 8".
 
-    Of kinds of values that no setting has, it is what the error says.
+    otherwise: what is said of kinds of values that no setting has.
     """
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
     if len(kinds) == 1:
-        return f"{allowed(kinds[0], error)}, or None"
+        return f"{allowed(kinds[0], otherwise)}, or None"
     if "enum" in schema:
         return f"are {', '.join(map(str, schema['enum']))}"
     if schema.get("type") in _NUMBERS:
         return f"are {_NUMBERS[schema['type']]}{_bounds(schema)}"
     if schema.get("type") == "array" and schema.get("items", {}).get("type") in _NUMBERS:
-        return f"are lists of {allowed(schema['items'], error).removeprefix('are ')}"
+        return f"are lists of {allowed(schema['items'], otherwise).removeprefix('are ')}"
     if schema.get("type") == "boolean":
         return "are true and false"
     if schema.get("type") == "string":
         return "is text"
-    return f"is {error.errors()[0]['msg'].removeprefix('Input should be ')}"
+    return f"is {otherwise.removeprefix('Input should be ')}"
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
@@ -325,14 +325,14 @@ def _validated(cls: type[_Model], values: Mapping[str, Any]) -> _Model:
     try:
         return cls(**values)
     except ValidationError as error:
-        raise SettingError("; ".join(_message(cls, item, error) for item in error.errors())) from None
+        raise SettingError("; ".join(_message(cls, item) for item in error.errors())) from None
 
 
-def _message(cls: type[BaseModel], item: Any, error: ValidationError) -> str:
+def _message(cls: type[BaseModel], item: Any) -> str:
     if not item["loc"]:
         return str(item["ctx"]["error"]) if "error" in item.get("ctx", {}) else item["msg"]
     name, *places = item["loc"]
     schema = cls.model_json_schema()["properties"][name]
     for _ in places:  # an element of a list
         schema = schema["items"]
-    return f"{name} = {item['input']!r}: allowed {allowed(schema, error)}"
+    return f"{name} = {item['input']!r}: allowed {allowed(schema, item['msg'])}"

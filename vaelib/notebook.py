@@ -47,7 +47,7 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         try:
             values[name] = _converted(adapter, namespace[name])
         except ValidationError as error:
-            told = allowed(adapter.json_schema(), error)
+            told = allowed(adapter.json_schema(), error.errors()[0]["msg"])
             raise SettingError(f"{name} = {namespace[name]!r}: allowed {told}") from None
     return values
 
