@@ -35,7 +35,9 @@ COLUMNS = {
 """The numbers in which rounds of the study's trainings are compared, with their names in words: those that its rules
 take (`vaelib.ledger.value`), and the largest correlation."""
 
-TOGETHER = frozenset(list(COLUMNS)[6:])
+TOGETHER = frozenset(
+    ("hole_well", "mean_correlation", "rank_a", "rank_b", "curl", "bending_a", "bending_b", "term_rank")
+)
 """Those compared over all settings together alone: they scatter several times as much where a sheet is about to
 collapse (the learned σ at β = 0.01) as elsewhere, so one scatter for all settings would call that one apart."""
 
