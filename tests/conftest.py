@@ -1,6 +1,7 @@
 """What several test files share: the book at the smoke profile, the pages under test, the browser."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from visitor import VISITS, Visitor, keep, serve, table, weights_and_times
+from visitor import FIGURES, PAGES, VISITS, Visitor, keep, serve, table, weights_and_times
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,8 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # What takes minutes, longest first.
 _LONGEST = (
-    "test_built_book", "test_live", "test_book", "test_faults", "test_sweep", "test_jax", "test_benchmarks",
-    "test_pages", "test_page_controls",
+    "test_built_book", "test_live", "test_book", "test_faults", "test_sweep", "test_explorer", "test_jax",
+    "test_benchmarks", "test_precision", "test_training", "test_pages", "test_page_controls",
 )  # fmt: skip
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -41,14 +43,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[VISITS] = {}
+    config.stash[VISITS], config.stash[FIGURES] = {}, {}
+
+
+class _VisitByVisit(LoadScopeScheduling):  # type: ignore[misc]
+    """Shares tests out among processes one by one, save that those of one visit to a page stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        inside = re.search(r"test_pages\.py::.*\[(.+)\]$", nodeid)
+        parts = re.split("^(served|from disk)-|-(served|from disk)$", inside[1]) if inside else []
+        return " ".join(sorted(filter(None, parts))) if len(parts) > 1 else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    by_visit = config.getoption("--html-pages") is not None and config.getoption("dist") == "load"
+    return _VisitByVisit(config, log) if by_visit else None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Note what the pages weigh and when they can be used; a process beside others tells the one that began it."""
+    config = session.config
+    for base, visits in config.stash[VISITS].items():
+        if base.startswith("http:"):
+            config.stash[FIGURES] |= weights_and_times(visits)
+    if told := getattr(config, "workeroutput", None):
+        told["pages"] = config.stash[FIGURES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[FIGURES] |= getattr(node, "workeroutput", {}).get("pages", {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Tell what the pages weigh and when they can be used; both are measured, neither is a matter of pass or fail."""
-    served = [visits for base, visits in config.stash[VISITS].items() if base.startswith("http:")]
-    for figures in map(weights_and_times, served):
-        terminalreporter.section("the pages, on a first visit from a server")
+    figures = {name: config.stash[FIGURES][name] for name in PAGES if name in config.stash[FIGURES]}
+    if figures:
+        beside = ", with another page beside it" if config.getoption("numprocesses") else ""
+        terminalreporter.section(f"the pages, on a first visit from a server{beside}")
         terminalreporter.write_line(table(figures))
         if folder := config.getoption("--screenshots"):
             keep(folder, figures)

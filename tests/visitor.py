@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from vaelib import vendor
 
@@ -29,6 +30,7 @@ _TELEPHONE = {"width": 390, "height": 844}
 _TALLEST = 20_000  # pixels of a picture: only the reference is longer, and more of the same
 _SETTLING = 400  # milliseconds after another width or colour scheme; the theme looks again after 300
 VISITS = pytest.StashKey[dict[str, dict[str, dict[str, Any]]]]()  # what was found, by address and page
+FIGURES = pytest.StashKey[dict[str, dict[str, float]]]()  # each page's weight and time to first interaction
 
 
 @contextlib.contextmanager
@@ -50,12 +52,13 @@ def axe(cache: Path) -> str:
     """Return the script of axe-core in the version that the lock file pins, from `cache` or else by npm."""
     wanted, done = (ROOT / "tests" / "package-lock.json").read_bytes(), cache / "installed.json"
     script = cache / "node_modules" / "axe-core" / "axe.min.js"
-    if not (script.exists() and done.exists() and done.read_bytes() == wanted):
-        cache.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copyfile(ROOT / "tests" / name, cache / name)
-        subprocess.run([vendor.npm(), "ci"], cwd=cache, stdin=subprocess.DEVNULL, check=True)
-        done.write_bytes(wanted)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / ".lock"):  # several processes may ask
+        if not (script.exists() and done.exists() and done.read_bytes() == wanted):
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copyfile(ROOT / "tests" / name, cache / name)
+            subprocess.run([vendor.npm(), "ci"], cwd=cache, stdin=subprocess.DEVNULL, check=True)
+            done.write_bytes(wanted)
     return script.read_text(encoding="utf-8")
 
 
