@@ -34,6 +34,7 @@ LESS = {
     "n_points": 80,
     "n_probes": 40,
 }
+FEWEST_SEEDS = {"07_ledger": [0, 1]}  # which trains that many for each of the settings that it compares
 
 TRAIN = """
 import os
@@ -75,7 +76,8 @@ def server(home: Path, trainer: subprocess.Popen[bytes]) -> Iterator[str]:
     notebooks = home / "notebooks"
     notebooks.mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        parameters = {name: value for name, value in LESS.items() if name in inspect_notebook(str(path))}
+        wanted = LESS | {"seeds": FEWEST_SEEDS.get(path.stem, LESS["seeds"])}
+        parameters = {name: value for name, value in wanted.items() if name in inspect_notebook(str(path))}
         nbformat.write(parameterize_notebook(load_notebook_node(str(path)), parameters), notebooks / path.name)
     settings = home / "settings" / "@jupyterlab"
     for name, values in {
@@ -344,6 +346,19 @@ def test_the_curve_follows_a_and_b(opened: Callable[[str], Notebook]) -> None:
     control.every_slider_moves_the_picture_and_reset_puts_it_back()
 
 
+# Give every picture from now on a tenth of a second, whatever the machine: so there is no time for all of them.
+SLOW = """
+import time
+from vaelib.widgets import Control
+
+def slow(control, drawn=Control._drawn):
+    time.sleep(0.1)
+    return drawn(control)
+
+Control._drawn = slow
+"""
+
+
 def test_the_surfaces_follow_the_weights_and_no_stale_picture_is_drawn(opened: Callable[[str], Notebook]) -> None:
     notebook = opened("02_loss")
     notebook.plotly_sliders_move_their_plots(2)
@@ -351,22 +366,25 @@ def test_the_surfaces_follow_the_weights_and_no_stale_picture_is_drawn(opened: C
     assert [control.sliders.count() for control in controls] == [2, 2]
     for control in controls:
         control.every_slider_moves_the_picture_and_reset_puts_it_back()
-    # The slowest of the pictures: a drag of a hundred values gets a few, and the last of them is the last value's.
+    # A drag of a hundred values gets as many pictures as there is time for, and the last of them is the last value's.
+    assert notebook.python(f"exec({SLOW!r}, {{}})") == "None"
     trained = controls[0]
     trained.image.evaluate(
         """(image) => { window.drawn = 0;
         new MutationObserver(() => window.drawn++).observe(image, { attributeFilter: ['src'] }); }"""
     )
-    trained.drag(1, 0.95, steps=100)
     begun = time.monotonic()
+    trained.drag(1, 0.95, steps=100)
+    ended = time.monotonic()
     trained.drag(1, 0.9, steps=1)
     wanted = trained.sliders.nth(1).locator(".widget-readout").inner_text()
     while f"γ = {float(wanted):.2g}:" not in trained.line():
-        assert time.monotonic() < begun + 5, (wanted, trained.line())
+        assert time.monotonic() < ended + 5, (wanted, trained.line())
         trained.page.wait_for_timeout(20)
+    now = time.monotonic()
     drawn = trained.page.evaluate("window.drawn")
-    print(f"\n{drawn} pictures of a drag of 100 values, the last {time.monotonic() - begun:.2f} s after its end")
-    assert 1 <= drawn <= 40  # an idle machine draws about 20, a busy one fewer; without holding back, nearly 100
+    print(f"\n{drawn} pictures of a drag of {ended - begun:.1f} s, the last {now - ended:.2f} s after its end")
+    assert 1 <= drawn <= (now - begun) / 0.1 + 1  # all hundred would come 5 s and more after the end
 
 
 def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str], Notebook]) -> None:
