@@ -27,7 +27,7 @@ PAGES = [*WRITTEN, "index.html", "genindex.html", "py-modindex.html", "search.ht
 _QUERIES = {"search.html": "?q=embedding"}  # with something found, there is something to judge
 _PATIENCE = 120_000  # milliseconds: without a graphics card, 3-D figures are drawn by a busy processor
 _TELEPHONE = {"width": 390, "height": 844}
-_TALLEST = 20_000  # pixels of a picture: only the reference is longer, and more of the same
+_TALLEST = 40_000  # pixels of a picture: what is longer has more of the same
 _SETTLING = 400  # milliseconds after another width or colour scheme; the theme looks again after 300
 VISITS = pytest.StashKey[dict[str, dict[str, dict[str, Any]]]]()  # what was found, by address and page
 FIGURES = pytest.StashKey[dict[str, dict[str, float]]]()  # each page's weight and time to first interaction
