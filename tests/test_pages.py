@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from visitor import CHAPTERS, PAGES, ROOT, TOC, VISITS, WRITTEN, Visitor, axe, picture, weights_and_times
+from visitor import CHAPTERS, PAGES, ROOT, TOC, VISITS, WRITTEN, Visitor, axe, picture, profile_of, weights_and_times
 
 # The theme's files and MathJax weigh 4.7 MB and Plotly 4.9 MB; a page's HTML up to 1.5 MB and its pictures 2 MB. To
 # that come the beginnings of a few films, of which none is larger than 3 MB.
@@ -353,13 +353,6 @@ def test_no_page_tells_where_it_was_made(html: Path, name: str) -> None:
 def test_the_front_page_has_numbers_from_the_runs(html: Path) -> None:
     front = (html / f"{TOC['root']}.html").read_text(encoding="utf-8")
     assert len(re.findall(r'class="pasted-text"', front)) >= 5
-
-
-def profile_of(html: Path, name: str) -> str:
-    """Return the profile that a chapter was executed with: the last that its notebook names."""
-    cells = nbformat.read((html / "_sources" / name).with_suffix(".ipynb"), as_version=4).cells
-    tagged = [cell.source for cell in cells if "parameters" in "".join(cell.metadata.get("tags", []))]
-    return str(re.findall(r'^profile(?:: str)? = "(\w+)"', "\n".join(tagged), flags=re.MULTILINE)[-1])
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import yaml
 from filelock import FileLock
@@ -194,6 +195,13 @@ class Visitor:
 def picture(name: str, kind: str) -> str:
     """Return the name of the file with the picture of a page."""
     return f"{name.removesuffix('.html').replace('/', '-')}-{kind}.png"
+
+
+def profile_of(html: Path, name: str) -> str:
+    """Return the profile that a chapter was executed with: the last that its notebook names."""
+    cells = nbformat.read((html / "_sources" / name).with_suffix(".ipynb"), as_version=4).cells
+    tagged = [cell.source for cell in cells if "parameters" in "".join(cell.metadata.get("tags", []))]
+    return str(re.findall(r'^profile(?:: str)? = "(\w+)"', "\n".join(tagged), flags=re.MULTILINE)[-1])
 
 
 def weights_and_times(visits: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
