@@ -1,14 +1,11 @@
-"""The layers that Keras has not, or has slower: sampling, up-convolution, fused batch norm, and its projection."""
+"""The layers that Keras has not, or has slower: sampling, up-convolution, biased convolution, fused batch norm."""
 
-import functools
 from types import MappingProxyType
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
-
-from vaelib import backend
 
 # By which a saved model finds the layers below again, wherever this module was imported.
 _saved = keras.saving.register_keras_serializable(package="vaelib")
@@ -74,9 +71,12 @@ class UpConv2D(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Return the up-convolved map (n, 2h, 2w, out)."""
+        return self.activation(_add_bias(self.convolve(x), self.bias))
+
+    def convolve(self, x: Any) -> Any:
+        """Return the map (n, 2h, 2w, out) before bias and activation."""
         kernel = ops.einsum("pu,qv,uvio->pqoi", _STRIDED, _STRIDED, ops.cast(self.kernel, "float32"))
-        y = ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
-        return self.activation(_add_bias(y, self.bias))
+        return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (n, 2h, 2w, out)."""
@@ -135,7 +135,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         """Return the normalised map, of the shape of `inputs` (n, h, w, c)."""
         if not (training and self.trainable and self.fits_one_kernel(inputs, mask)):
             return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = _fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
+        outputs, mean, variance = fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
         self.move(mean, variance)
         return outputs
 
@@ -152,66 +152,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return usual and over_the_last and known and mask is None and keras.backend.backend() == "tensorflow"
 
 
-def normalised_projection(x: Any, norm: FusedBatchNormalization, projection: BiasedConv2D) -> Any:
-    """Return one step of training of projection(norm(x)), (n, h, w, c) to (n, h, w, 1), with a gradient of one pass.
-
-    Where a batch norm is followed by a linear 1×1 convolution to one channel, the gradient that reaches the norm is an
-    outer product, known from a number a pixel. Neither it nor its sums need passes of their own over the map: with
-    y = W (γ (x - m) / s + β) + b and dy given, dx is dy·A + x·B + C with A, B and C a number a channel. On a processor
-    these passes, not products, are what the last layers take their time for. Other layers, precisions and devices
-    are called one after the other.
-    """
-    to_one = projection.filters == 1 and projection.kernel_size == (1, 1)
-    linear = projection.activation is keras.activations.linear
-    plain = {keras.backend.standardize_dtype(each) for each in (x.dtype, norm.compute_dtype, projection.compute_dtype)}
-    fits = to_one and linear and plain == {"float32"} and norm.trainable and norm.fits_one_kernel(x)
-    # Elsewhere XLA may lack what it needs; for a processor TensorFlow brings it whole.
-    if fits and backend.on_processor():
-        return _projected(x, norm, projection)
-    return projection(norm(x, training=True))
-
-
-def _projected(x: Any, norm: FusedBatchNormalization, projection: BiasedConv2D) -> Any:
-    import tensorflow as tf
-
-    @tf.custom_gradient
-    def function(x: Any, gamma: Any, beta: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
-        normal, mean, variance = _fused_batch_norm(x, gamma, beta, norm.epsilon)
-        rows = tf.reshape(x, (-1, x.shape[-1]))  # (n·h·w, c)
-        # As a product of matrices, which is twice as fast as a convolution to one channel.
-        y = tf.matmul(tf.reshape(normal, (-1, x.shape[-1])), kernel[0, 0]) + bias
-
-        def gradient(dy: Any, *_: Any) -> tuple[Any, ...]:
-            weights, inverse = kernel[0, 0, :, 0], tf.math.rsqrt(variance + norm.epsilon)
-            dy_rows = tf.reshape(dy, (-1, 1))  # (n·h·w, 1)
-            total = tf.reduce_sum(dy)
-            # Σ dy (x - m) / s, of which every sum over the map is made.
-            along = (tf.matmul(rows, dy_rows, transpose_a=True)[:, 0] - mean * total) * inverse
-            count = tf.cast(tf.shape(rows)[0], "float32")
-            by_x = -gamma * inverse**2 * weights * along / count
-            constant = -gamma * inverse * weights * total / count - by_x * mean
-            dx = _outer_gradient()(dy, x, weights * gamma * inverse, by_x, constant)
-            d_kernel = (gamma * along + beta * total)[None, None, :, None]
-            return dx, weights * along, weights * total, d_kernel, total[None]
-
-        return (tf.reshape(y, tf.shape(x[..., :1])), mean, variance), gradient
-
-    parameters = (norm.gamma, norm.beta, projection.kernel, projection.bias)
-    # Read here: a custom gradient takes tensors, no variables.
-    y, mean, variance = function(x, *(tf.identity(ops.convert_to_tensor(each)) for each in parameters))
-    norm.move(mean, variance)
-    return y
-
-
-@functools.cache
-def _outer_gradient() -> Any:
-    """Return dy·a + x·b + c for dy (n, h, w, 1), x (n, h, w, c) and a, b, c (c,), which XLA does in one pass."""
-    import tensorflow as tf
-
-    return tf.function(lambda dy, x, a, b, c: dy * a + (x * b + c), jit_compile=True)
-
-
-def _fused_batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
+def fused_batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
     """Return TensorFlow's one-kernel batch norm of x (n, h, w, c): the output, the batch's mean and variance."""
     import tensorflow as tf
 
@@ -227,14 +168,32 @@ def _add_bias(y: Any, bias: Any) -> Any:
     if keras.backend.backend() != "tensorflow":
         # XLA adds the gradient of a bfloat16 bias up in bfloat16, where 1,000 + 1 is 1,000; float32 keeps it right.
         return ops.cast(ops.cast(y, "float32") + ops.cast(bias, "float32"), y.dtype)
-    bias = ops.cast(bias, y.dtype)
-    # TensorFlow fuses its own operation, unlike a broadcast sum, with the convolution before it and the relu after.
-    # But in bfloat16 the gradient of that operation adds up in bfloat16, and is wrong by a quarter on large maps.
-    if keras.backend.standardize_dtype(y.dtype) == "float32":
-        import tensorflow as tf
+    import tensorflow as tf
 
-        return tf.nn.bias_add(y, bias)
-    return y + bias
+    # TensorFlow fuses its own operation, unlike a broadcast sum, with the convolution before it and the relu after.
+    if keras.backend.standardize_dtype(y.dtype) == "float32":
+        return tf.nn.bias_add(y, ops.cast(bias, y.dtype))
+
+    @tf.custom_gradient
+    def function(y: Any, bias: Any) -> tuple[Any, Any]:
+        # The gradient that TensorFlow has for this adds up in bfloat16, and is wrong by a quarter on large maps.
+        return tf.nn.bias_add(y, tf.cast(bias, y.dtype)), lambda dy: (dy, tf.cast(sum_over_map(dy), bias.dtype))
+
+    return function(y, tf.identity(ops.convert_to_tensor(bias)))
+
+
+def sum_over_map(x: Any, weights: Any = None) -> Any:
+    """Return Σ weights x over a map by TensorFlow, (c,) float32, for x (n, h, w, c) and weights (n, h, w, 1) or 1.
+
+    As products of matrices, one a row of pixels: oneDNN has these threaded and vectorised, sums it has not. Each adds
+    up in float32; that what it returns is rounded to the map's precision averages out over the rows.
+    """
+    import tensorflow as tf
+
+    n, h, w, _ = tf.unstack(tf.shape(x))
+    weights = tf.ones((n * h, 1, w), x.dtype) if weights is None else tf.reshape(weights, (n * h, 1, w))
+    rows = tf.matmul(weights, tf.reshape(x, (n * h, w, x.shape[-1])))  # (n·h, 1, c)
+    return tf.reduce_sum(tf.cast(rows, "float32"), (0, 1))
 
 
 def _pointwise(x: Any, kernel: Any, bias: Any, relu: bool) -> Any:

@@ -9,7 +9,8 @@ from keras import ops
 
 from vaelib import dataset, losses
 from vaelib.experiment import Experiment
-from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D, normalised_projection
+from vaelib.fusion import normalised_stack
+from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
 from vaelib.rotations import initial_rotation
 
 
@@ -57,12 +58,12 @@ def build_decoder(experiment: Experiment) -> keras.Model:
 
 
 def _decoding_in_training(decoder: keras.Model) -> Callable[[Any], Any]:
-    """Return the decoder as it trains: the same function of the same weights, with its last two layers as one."""
-    norm, logits = decoder.get_layer("norm_4"), decoder.get_layer("logits")
-    before = keras.Model(decoder.input, norm.input)
+    """Return the decoder as it trains: the same function of the same weights, with its last layers as one."""
+    last = [decoder.get_layer(name) for name in ("up_conv_3", "norm_3", "conv_4", "norm_4", "logits")]
+    before = keras.Model(decoder.input, last[0].input)
 
     def decode(z: Any) -> Any:
-        return normalised_projection(before(z, training=True), norm, logits)
+        return normalised_stack(before(z, training=True), *last)
 
     return decode
 

@@ -1,0 +1,204 @@
+"""The decoder's last layers as one function each, with a gradient of as few passes over the map as it can have.
+
+Half of the decoder's numbers are in its last maps, and on a processor a step of training spends more time in walking
+through them, for norms, biases and rectifiers, than in the products between. The functions here are the layers' own
+composition, written so that each of these passes is shared or replaced by a sum that is known anyway. Other backends
+and devices, and layers with other settings, are called one after the other.
+"""
+
+import functools
+from typing import Any
+
+import keras
+from keras import ops
+
+from vaelib import backend, layers
+
+
+def normalised_projection(x: Any, norm: Any, projection: Any) -> Any:
+    """Return one step of training of projection(norm(x)), (n, h, w, c) to (n, h, w, 1), with a gradient of one pass.
+
+    Where a batch norm is followed by a linear 1×1 convolution to one channel, the gradient that reaches the norm is an
+    outer product, known from a number a pixel. Neither it nor its sums need passes of their own over the map: with
+    y = W (γ (x - m) / s + β) + b and dy given, dx is dy·A + x·B + C with A, B and C a number a channel. On a processor
+    these passes, not products, are what the last layers take their time for. Other layers, precisions and devices
+    are called one after the other.
+    """
+    to_one = projection.filters == 1 and projection.kernel_size == (1, 1)
+    linear = projection.activation is keras.activations.linear
+    plain = {keras.backend.standardize_dtype(each) for each in (x.dtype, norm.compute_dtype, projection.compute_dtype)}
+    fits = to_one and linear and plain == {"float32"} and norm.trainable and norm.fits_one_kernel(x)
+    # Elsewhere XLA may lack what it needs; for a processor TensorFlow brings it whole.
+    if fits and backend.on_processor():
+        return _projected(x, norm, projection)
+    return projection(norm(x, training=True))
+
+
+def _projected(x: Any, norm: Any, projection: Any) -> Any:
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def function(x: Any, gamma: Any, beta: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
+        normal, mean, variance = layers.fused_batch_norm(x, gamma, beta, norm.epsilon)
+        rows = tf.reshape(x, (-1, x.shape[-1]))  # (n·h·w, c)
+        # As a product of matrices, which is twice as fast as a convolution to one channel.
+        y = tf.matmul(tf.reshape(normal, (-1, x.shape[-1])), kernel[0, 0]) + bias
+
+        def gradient(dy: Any, *_: Any) -> tuple[Any, ...]:
+            weights, inverse = kernel[0, 0, :, 0], tf.math.rsqrt(variance + norm.epsilon)
+            dy_rows = tf.reshape(dy, (-1, 1))  # (n·h·w, 1)
+            total = tf.reduce_sum(dy)
+            # Σ dy (x - m) / s, of which every sum over the map is made.
+            along = (tf.matmul(rows, dy_rows, transpose_a=True)[:, 0] - mean * total) * inverse
+            count = tf.cast(tf.shape(rows)[0], "float32")
+            by_x = -gamma * inverse**2 * weights * along / count
+            constant = -gamma * inverse * weights * total / count - by_x * mean
+            dx = _compiled(_outer_gradient)(dy, x, weights * gamma * inverse, by_x, constant)
+            d_kernel = (gamma * along + beta * total)[None, None, :, None]
+            return dx, weights * along, weights * total, d_kernel, total[None]
+
+        return (tf.reshape(y, tf.shape(x[..., :1])), mean, variance), gradient
+
+    parameters = (norm.gamma, norm.beta, projection.kernel, projection.bias)
+    # Read here: a custom gradient takes tensors, no variables.
+    y, mean, variance = function(x, *(tf.identity(ops.convert_to_tensor(each)) for each in parameters))
+    norm.move(mean, variance)
+    return y
+
+
+def normalised_stack(x: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any, projection: Any) -> Any:
+    """Return one step of training of projection(last_norm(conv(norm(up_conv(x))))), (n, h, w, c) to (n, 2h, 2w, 1).
+
+    Both convolutions after a norm are 1×1, so the norm is a change of their weights, and no normalised map is made:
+    with u = γ (x - m) / s + β, a convolution u K + b is x K' + b' with K' = γ K / s, b' = b + (β - γ m / s) K. Every
+    sum that the norm's gradient needs follows from the gradients of K' and b'. In float32 the layers are called one
+    after the other, the last two by `normalised_projection`: the kept trainings were made so, and end in the same
+    bits.
+    """
+    chain = (up_conv, norm, conv, last_norm, projection)
+    low = {keras.backend.standardize_dtype(each.compute_dtype) for each in chain} == {"bfloat16"}
+    relu = all(each.activation is keras.activations.relu for each in (up_conv, conv))
+    to_one = projection.filters == 1 and projection.activation is keras.activations.linear
+    pointwise = all(each.kernel_size == (1, 1) for each in (conv, projection))
+    if low and relu and to_one and pointwise and backend.on_processor():
+        y = up_conv.convolve(ops.cast(x, "bfloat16"))
+        if all(each.trainable and each.fits_one_kernel(y) for each in (norm, last_norm)):
+            return _stacked(y, up_conv, norm, conv, last_norm, projection)
+    return normalised_projection(conv(norm(up_conv(x), training=True)), last_norm, projection)
+
+
+def _stacked(y: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any, projection: Any) -> Any:
+    """Return the stack's output from y (n, h, w, c), the up-convolution without bias; its dtype is the maps'."""
+    import tensorflow as tf
+
+    dtype = y.dtype
+
+    @tf.custom_gradient
+    def function(y: Any, shift: Any, *parameters: Any) -> tuple[Any, ...]:
+        gamma, beta, kernel, bias, last_gamma, last_beta, last_kernel, last_bias = parameters
+        kernel, last_kernel = kernel[0, 0], last_kernel[0, 0, :, 0]  # (c, d), (d,)
+        x = _compiled(_shifted_relu)(y, shift)  # (n, h, w, c)
+        mean, variance = _moments(x)
+        inverse = tf.math.rsqrt(variance + norm.epsilon)
+        scale = gamma * inverse
+        folded = tf.cast(scale[:, None] * kernel, dtype)
+        # By what the kernel is rounded to, so that its rounding is worth as little as the map varies about its mean.
+        offset = bias + _along(beta, kernel) - _along(mean, folded)
+        # In float32: rounded, it would shift a whole channel, and shut or open many rectifiers at once.
+        v = _compiled(_shifted_relu)(tf.nn.conv2d(x, folded[None, None], 1, "VALID"), offset)
+        last_mean, last_variance = _moments(v)
+        last_inverse = tf.math.rsqrt(last_variance + last_norm.epsilon)
+        last_scale = last_gamma * last_inverse
+        # As a product of matrices, which is faster than a convolution to one channel.
+        last_folded = tf.cast(last_scale * last_kernel, dtype)[:, None]
+        logits = tf.cast(tf.matmul(tf.reshape(v, (-1, v.shape[-1])), last_folded), "float32")
+        logits += last_bias + _along(last_beta, last_kernel[:, None]) - _along(last_mean, last_folded)
+
+        def gradient(d_logits: Any, *_: Any) -> tuple[Any, ...]:
+            count = tf.cast(tf.size(d_logits), "float32")
+            total = tf.reduce_sum(d_logits)
+            # Σ d_logits (v - m) / s, as in `normalised_projection`.
+            along = (layers.sum_over_map(v, tf.cast(d_logits, dtype)) - last_mean * total) * last_inverse
+            by_v = -last_scale * last_inverse * last_kernel * along / count
+            constant = -last_scale * last_kernel * total / count - by_v * last_mean
+            dv = _compiled(_outer_relu_gradient)(d_logits, v, last_kernel * last_scale, by_v, constant)
+            d_offset = layers.sum_over_map(dv)  # (d,)
+            d_folded = _products(x, dv)  # (c, d)
+            dx = tf.nn.conv2d(dv, tf.transpose(folded)[None, None], 1, "VALID")
+            # Σ over the map of (x - m) times the gradient of u K + b, which gives K's gradient and γ's.
+            centred = inverse[:, None] * (d_folded - mean[:, None] * d_offset)
+            d_gamma = tf.reduce_sum(kernel * centred, 1)
+            d_beta = tf.linalg.matvec(kernel, d_offset)
+            by_x = -scale * inverse * d_gamma / count
+            dy = _compiled(_inner_relu_gradient)(dx, x, by_x, -scale * d_beta / count - by_x * mean)
+            d_kernel = gamma[:, None] * centred + beta[:, None] * d_offset
+            d_last_kernel = last_gamma * along + last_beta * total
+            return (
+                *(dy, layers.sum_over_map(dy), d_gamma, d_beta, d_kernel[None, None], d_offset),
+                *(last_kernel * along, last_kernel * total, d_last_kernel[None, None, :, None], total[None]),
+            )
+
+        outputs = (tf.reshape(logits, tf.shape(y[..., :1])), mean, variance, last_mean, last_variance)
+        return outputs, gradient
+
+    parts = (norm.gamma, norm.beta, conv.kernel, conv.bias, last_norm.gamma, last_norm.beta)
+    parameters = (up_conv.bias, *parts, projection.kernel, projection.bias)
+    # Read here: a custom gradient takes tensors, no variables.
+    logits, *moments = function(y, *(tf.identity(ops.convert_to_tensor(each)) for each in parameters))
+    norm.move(*moments[:2])
+    last_norm.move(*moments[2:])
+    return logits
+
+
+def _along(vector: Any, matrix: Any) -> Any:
+    """Return the product (d,) float32 of a vector (c,) float32 and a matrix (c, d)."""
+    return ops.sum(vector[:, None] * ops.cast(matrix, "float32"), 0)
+
+
+def _products(x: Any, y: Any) -> Any:
+    """Return Σ xᵢ yⱼ over a map, (c, d) float32, for x (n, h, w, c) and y (n, h, w, d), one product an image."""
+    import tensorflow as tf
+
+    x, y = (tf.reshape(each, (tf.shape(each)[0], -1, each.shape[-1])) for each in (x, y))
+    return tf.reduce_sum(tf.cast(tf.matmul(x, y, transpose_a=True), "float32"), 0)
+
+
+def _moments(x: Any) -> tuple[Any, Any]:
+    """Return the mean and the biased variance of a map (n, h, w, c), each (c,) float32."""
+    import tensorflow as tf
+
+    count = tf.cast(tf.size(x) // x.shape[-1], "float32")
+    mean = layers.sum_over_map(x) / count
+    return mean, layers.sum_over_map(_compiled(_squared_deviation)(x, mean)) / count
+
+
+@functools.cache
+def _compiled(function: Any) -> Any:
+    """Return a function of one pass over a map compiled by XLA, which does it in one pass."""
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
+
+
+def _shifted_relu(x: Any, shift: Any) -> Any:
+    return ops.cast(ops.relu(ops.cast(x, "float32") + shift), x.dtype)
+
+
+def _squared_deviation(x: Any, mean: Any) -> Any:
+    return ops.cast(ops.square(ops.cast(x, "float32") - mean), x.dtype)
+
+
+def _outer_gradient(dy: Any, x: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return dy·a + x·b + c for dy (n, h, w, 1), x (n, h, w, c) and a, b, c (c,)."""
+    return dy * a + (x * b + c)
+
+
+def _outer_relu_gradient(dy: Any, x: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return dy·a + x·b + c where x is above 0, else 0, for dy (n, h, w, 1), x (n, h, w, c) and a, b, c (c,)."""
+    return ops.cast(ops.where(x > 0, dy * a + (ops.cast(x, "float32") * b + c), 0.0), x.dtype)
+
+
+def _inner_relu_gradient(dx: Any, x: Any, b: Any, c: Any) -> Any:
+    """Return dx + x·b + c where x is above 0, else 0, for dx and x (n, h, w, c) and b, c (c,)."""
+    inner = ops.cast(dx, "float32") + (ops.cast(x, "float32") * b + c)
+    return ops.cast(ops.where(x > 0, inner, 0.0), x.dtype)
