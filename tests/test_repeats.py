@@ -84,6 +84,17 @@ def test_one_setting_that_has_changed_is_named() -> None:
     assert 3 < math.exp(changed.shift) < 5.4 and changed.logs, "four times, give or take the seeds"
 
 
+def test_one_run_of_a_setting_is_compared_with_all_others_only() -> None:
+    generator = np.random.default_rng(0)
+    committed, fresh = scattered(range(5), generator), scattered(range(1), generator)
+    (one,) = repeats.compare(fresh, committed, ["error"])
+    assert one.setting is None and not one.apart
+    astray = [{**row, "error": 2 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
+    assert repeats.unlike(astray, committed, ["error"]) == [], "one of seven, not a shift of all"
+    (told,) = repeats.unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
+    assert told.startswith("error over all settings: ")
+
+
 def test_where_all_seeds_agree_rounding_does_not_decide_and_one_run_says_nothing() -> None:
     committed = [run(2.0, seed=s) for s in range(5)]
     assert repeats.unlike([run(2.0005)], committed, ["error"]) == []

@@ -152,20 +152,21 @@ def interval_by_hand(numbers: list[float], kind: str) -> tuple[float, float]:
 def test_fresh_trainings_agree_with_the_committed_ones(
     committed: study.Table, earlier: study.Table, request: pytest.FixtureRequest
 ) -> None:
-    """With --study-table those of a fresh build; without, each round's first two seeds, which have to pass too.
+    """With --study-table those of a fresh build; without, each round's first seeds, which have to pass too.
 
     They are held against both rounds together. The same seed ends elsewhere on another processor, since training
     enlarges the rounding: a round is one more draw of what a seed can give, and one alone tells too small a spread.
     """
     given = request.config.getoption("--study-table")
     both = [committed.rows, earlier.rows]
-    for fresh in [sweep_table.read_table(given)] if given else [first_seeds(rows) for rows in both]:
-        assert len(fresh) >= len(study.plan(2))
+    own = [first_seeds(rows, count) for rows in both for count in (1, 2)]
+    for fresh in [sweep_table.read_table(given)] if given else own:
+        assert len(fresh) >= len(study.plan(1))
         assert repeats.unlike(fresh, study.both_rounds()) == []
 
 
-def first_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in rows if row["seed"] < 2]
+def first_seeds(rows: list[dict[str, Any]], count: int = 1) -> list[dict[str, Any]]:
+    return [row for row in rows if row["seed"] < count]
 
 
 def test_the_earlier_round_has_the_same_trainings_and_tells_where_it_comes_from(
@@ -252,6 +253,11 @@ def test_what_does_not_agree_is_said_on_the_page(
     trained(monkeypatch, [{**row, "alignment": 0.1} for row in committed.rows])
     told = re.search(r"(\d+) of (\d+) comparisons", study.table(2, root=tmp_path).note().data)
     assert told and int(told[2]) - int(told[1]) > 20
+    told = re.search(
+        r"again to make this page: (.*?) \(.*; (\d+) of (\d+) comp", study.table(1, root=tmp_path).note().data
+    )
+    assert told and told[1] == "52 trainings, 1 seed a setting"
+    assert int(told[3]) == len(repeats.COLUMNS) and int(told[3]) - int(told[2]) == 1
 
 
 def test_all_trainings_made_anew_are_the_table(

@@ -80,6 +80,9 @@ def compare(
 ) -> list[Comparison]:
     """Hold fresh runs against the committed ones: of each column every setting's mean, then that over all settings.
 
+    A setting's mean only where it has two fresh runs or more: now and then a single one lies farther off than any
+    scatter tells, a sheet that has found another dimension, say. The means over all settings do not mind.
+
     The scatter s of a column over seeds is pooled over all groups of settings with two committed runs or more: of its
     logarithm where the column is an error (its name ends in error or relative), since errors scatter in proportion.
     In each group the fresh mean of m seeds may lie t·s·√(1/m + 1/n) from the committed mean of n. And over all groups
@@ -94,7 +97,7 @@ def compare(
     for place, rows in enumerate((fresh, committed)):
         for row in rows:
             groups.setdefault(tuple(row[name] for name in BASE), ([], []))[place].append(row)
-    n_fresh = sum(bool(new) for new, _ in groups.values())
+    n_fresh = sum(len(new) > 1 for new, _ in groups.values())
     tail = (1 - level) / 2 / sum(1 if name in TOGETHER else n_fresh + 1 for name in columns)
     found: list[Comparison] = []
     for name in columns:
@@ -110,7 +113,7 @@ def compare(
         pairs = []
         for key, (new, old) in both.items():
             shift, share = _apart(new, old)
-            if name not in TOGETHER:
+            if name not in TOGETHER and len(new) > 1:
                 found.append(Comparison(name, _told(key), shift, unit * math.sqrt(share)))
             new, old = (_numbers(rows, name) for rows in _same_seeds(*groups[key]))
             pairs.append(_apart(new, old) if len(new) and len(old) else (shift, share))

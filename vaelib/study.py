@@ -142,7 +142,7 @@ def _counted(rows: list[dict[str, Any]]) -> str:
     """Return "104 trainings, 2 seeds a setting"."""
     seeds = sorted({_seeds_of(rows, setting) for setting in {_setting(row) for row in rows}})
     span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return f"{len(rows)} trainings, {span} seeds a setting"
+    return f"{len(rows)} trainings, {span} {'seed' if seeds == [1] else 'seeds'} a setting"
 
 
 def _setting(row: dict[str, Any]) -> tuple[Any, ...]:
