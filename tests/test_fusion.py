@@ -1,4 +1,4 @@
-"""The decoder's last layers as one against the stock Keras layers that they replace."""
+"""The decoder's last layers as one against the stock Keras layers that they replace, and TensorFlow's own sums."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras import ops
 
 from vaelib import Experiment, backend, fusion
 from vaelib.fusion import normalised_projection, normalised_stack
-from vaelib.layers import BiasedConv2D, FusedBatchNormalization, UpConv2D
+from vaelib.layers import BiasedConv2D, FusedBatchNormalization, UpConv2D, sum_over_map
 from vaelib.model import VAE
 
 RANDOM = np.random.default_rng(0)
@@ -247,3 +247,21 @@ def test_moments_of_channels_that_are_far_from_zero_or_never_vary():
     exact = x.astype("float64")
     np.testing.assert_allclose(mean, exact.mean((0, 1, 2)), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(variance, exact.var((0, 1, 2)), rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [UpConv2D, lambda *size, **options: BiasedConv2D(*size, 3, **options)])
+def test_gradients_in_float64_are_as_exact_as_it_is(kind):
+    layer = kind(4, dtype="float64")
+    x = RANDOM.normal(size=(2, 5, 6, 3))
+    weighting = RANDOM.normal(size=layer(x).shape)
+    (found,) = gradients(lambda: ops.sum(layer(x) * weighting), variables=[layer.bias])
+    np.testing.assert_allclose(found, weighting.sum((0, 1, 2)), rtol=1e-12)
+
+
+def test_a_sum_over_a_large_map_in_bfloat16_is_right_to_a_thousandth():
+    """Where adding up in bfloat16 ends at 256: there 256 + 1 is 256."""
+    x = ops.cast(RANDOM.uniform(0, 2, size=(2, 128, 192, 3)), "bfloat16")
+    weights = ops.cast(RANDOM.uniform(0, 1, size=(2, 128, 192, 1)), "bfloat16")
+    exact, factor = (np.asarray(ops.cast(each, "float32"), "float64") for each in (x, weights))
+    np.testing.assert_allclose(sum_over_map(x), exact.sum((0, 1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(sum_over_map(x, weights), (factor * exact).sum((0, 1, 2)), rtol=1e-3)

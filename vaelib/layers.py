@@ -171,7 +171,7 @@ def _add_bias(y: Any, bias: Any) -> Any:
     import tensorflow as tf
 
     # TensorFlow fuses its own operation, unlike a broadcast sum, with the convolution before it and the relu after.
-    if keras.backend.standardize_dtype(y.dtype) == "float32":
+    if keras.backend.standardize_dtype(y.dtype) in ("float32", "float64"):
         return tf.nn.bias_add(y, ops.cast(bias, y.dtype))
 
     @tf.custom_gradient
