@@ -67,7 +67,7 @@ def _projected(x: Any, norm: Any, projection: Any) -> Any:
 
 
 def normalised_stack(x: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any, projection: Any) -> Any:
-    """Return one step of training of projection(last_norm(conv(norm(up_conv(x))))), (n, h, w, c) to (n, 2h, 2w, 1).
+    """Return one step of training through five layers in their order, (n, h, w, c) to (n, 2h, 2w, 1).
 
     Both convolutions after a norm are 1×1, so the norm is a change of their weights, and no normalised map is made:
     with u = γ (x - m) / s + β, a convolution u K + b is x K' + b' with K' = γ K / s, b' = b + (β - γ m / s) K. Every
