@@ -75,10 +75,10 @@ def test_square_framing_has_the_origin_in_the_middle_and_y_up():
 
 
 def test_study_framing_matches_the_measured_frame():
-    # A circle's middle is its bounding box's: 118.25 of 229 across, 82.9 of 172 down, from the image's corner.
+    # A circle's middle is its bounding box's: 118.95 of 229 across, 83.4 of 172 down, from the image's corner.
     column, row = curves.to_pixels(0.0, 0.0, 1.0, 0.0, image_size=256, framing="study")
-    assert column + 0.5 == pytest.approx(118.25 * 256 / 229, abs=0.01)
-    assert row + 0.5 == pytest.approx(82.9 * 256 / 172)
+    assert column + 0.5 == pytest.approx(118.95 * 256 / 229, abs=0.01)
+    assert row + 0.5 == pytest.approx(83.4 * 256 / 172)
     right, _ = curves.to_pixels(1.0, 0.0, 1.0, 0.0, image_size=256, framing="study")
     _, top = curves.to_pixels(0.0, 1.0, 1.0, 0.0, image_size=256, framing="study")
     assert (row - top) / (right - column) == pytest.approx(229 / 172)  # taller than wide
@@ -87,11 +87,21 @@ def test_study_framing_matches_the_measured_frame():
     assert 256 / (row - top) == pytest.approx(172 / 17.5) == pytest.approx(9.83, abs=0.005)
 
 
+def test_study_framing_puts_the_curves_where_the_studys_pictures_have_them():
+    """Against its P1 images, a middle at (118.25, 82.9) was 0.78 pixels too far left and 0.72 too high, of 256."""
+    a, b = np.full(5, 1.25), np.linspace(0, 2, 5)
+    box = curves.bounding_box(a, b)
+    middle = (box[:, 0] + box[:, 2]) / 2
+    columns, rows = curves.to_pixels(middle, np.zeros(5), a, b, image_size=256, framing="study")
+    np.testing.assert_allclose(columns - (118.25 * 256 / 229 - 0.5), 0.78, atol=0.02)
+    np.testing.assert_allclose(rows - (82.9 * 256 / 172 - 0.5), 0.72, atol=0.03)
+
+
 @given(RADII, AMPLITUDES)
 @settings(max_examples=25, deadline=None)
 def test_study_framing_centres_the_bounding_box(a, b):
     x, _ = dense(a, b, 256, "study").T
-    assert (x.min() + x.max()) / 2 + 0.5 == pytest.approx(118.25 * 256 / 229, abs=0.05)
+    assert (x.min() + x.max()) / 2 + 0.5 == pytest.approx(118.95 * 256 / 229, abs=0.05)
 
 
 def test_study_framing_moves_the_origin_left_as_the_petals_grow():

@@ -311,6 +311,22 @@ def test_own_points_and_a_new_rasteriser_have_images_of_their_own(monkeypatch):
         dataset.build(small())
 
 
+@pytest.mark.parametrize("points", [None, [[1.0, 0.5]] * 30])
+def test_a_framing_that_moves_its_curves_has_new_images_and_the_other_keeps_its_own(points, monkeypatch):
+    for framing in curves.FRAMINGS:
+        dataset.build(small(framing=framing), parameters=points)
+    monkeypatch.setattr(curves, "FRAMING_VERSIONS", {"square": 1, "study": 3})
+    monkeypatch.setattr(curves, "render", no_rendering)
+    dataset.build(small(framing="square"), parameters=points)
+    with pytest.raises(AssertionError, match="rendered"):
+        dataset.build(small(framing="study"), parameters=points)
+
+
+def test_the_square_framings_cached_images_keep_their_name(cache_folder):
+    dataset.build(small())
+    assert [file.name for file in cache_folder.glob("*.uint8")] == ["images-bebacc202f35fa60.uint8"]
+
+
 def test_a_flipped_byte_is_noticed_and_the_file_kept_aside(cache_folder):
     good = dataset.build(small()).images
     (file,) = cache_folder.glob("*.uint8")

@@ -156,6 +156,17 @@ def test_settings_younger_than_the_first_runs_count_only_where_they_are_changed(
     assert len({book.hash, book.replace(capacity=10).hash, book.replace(capacity_growth=0.5).hash}) == 3
 
 
+@pytest.mark.parametrize(
+    ("profile", "square", "study_before"),
+    [("smoke", "43eb9950abe7e682", "82cfeed49598a2f3"), ("paper", "37e91b2ef216b979", "eb7678bd44f63811")],
+)
+def test_the_framing_that_moved_the_curves_gave_new_identities_to_its_own_runs_alone(profile, square, study_before):
+    assert Experiment.from_profile(profile, framing="square").hash == square
+    study = Experiment.from_profile(profile, framing="study")
+    assert study.hash not in (square, study_before) and study.hash in study.name
+    assert Experiment.from_json(study.to_json()).hash == study.hash
+
+
 def test_the_capacity_needs_no_pairs_of_latents():
     assert Experiment.from_profile("book", latent_dim=1, batch_size=1, gamma=0.1, penalty="capacity").gamma == 0.1
 

@@ -1,8 +1,8 @@
 /** The curve R(θ) = b·cos 5θ + a and its anti-aliased drawing, as `vaelib.curves` defines them. */
 
 const HALF_EXTENT = 4.2; // units from the middle to the edge of the square frame
-// The study's frame: its pictures' size, pixels per unit, and where the curve's middle lies.
-const STUDY = { width: 229, height: 172, scale: 17.5, x: 118.25, y: 82.9 };
+// The study's frame: its pictures' size, pixels per unit, and where the curve's middle lies, from the left, upper edge.
+const STUDY = { width: 229, height: 172, scale: 17.5, x: 118.95, y: 83.4 };
 
 /** Return n points (x, y) of the curve in units, θ over one full turn, both ends included, one after the other. */
 export function curvePoints(a, b, n) {

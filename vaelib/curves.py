@@ -25,13 +25,16 @@ LARGEST_RADIUS = 4.0
 """|a| + |b| may not exceed this, so that no curve leaves the frame; the study's largest is 2 + 2."""
 RASTERISER_VERSION = 1
 """Counts the changes that alter a pixel; the image cache is keyed by it."""
+FRAMING_VERSIONS: dict[Framing, int] = {"square": 1, "study": 2}
+"""Count the changes of where a framing puts the curves; beyond 1 they are part of what an image or a run is."""
 
 _PETALS = 5
 _HALF_EXTENT = 4.2  # units from the middle to the edge of the square frame: the largest radius and a margin
-# The study's small PNGs, as measured (section 1): size, pixels per unit, where the curve's middle lies.
+# The study's small PNGs, as measured (section 1): size, pixels per unit, where the curve's middle lies, in pixels from
+# the picture's left and upper edge (an index counts from a pixel's centre, half a pixel less).
 _STUDY_SIZE = (229, 172)  # width, height
 _STUDY_SCALE = 17.5
-_STUDY_MIDDLE = (118.25, 82.9)
+_STUDY_MIDDLE = (118.95, 83.4)
 
 _LONGEST_CHORD = 1.3  # pixels
 _STRAY = 0.02  # pixels between a chord and its arc: 5 of 255 grey levels, where the curve turns most

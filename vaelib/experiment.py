@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from vaelib import store
+from vaelib import curves, store
 
 PARAMETER_RANGE = {"a": (0.5, 2.0), "b": (0.0, 2.0)}
 """The study's parameter space: a, the radius of the circle, and b, the amplitude of the five petals."""
@@ -239,7 +239,8 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
     def hash(self) -> str:
         """16 hexadecimal digits that identify the run: its settings, but `profile` and `devices`, and the format.
 
-        The settings of annealed capacity count only where they differ from their defaults.
+        The settings of annealed capacity count only where they differ from their defaults, and a framing that once
+        put the curves elsewhere counts with its version.
         """
         fields = type(self).model_fields
         unset = {name for name in _YOUNGER if getattr(self, name) == fields[name].default}
@@ -293,7 +294,12 @@ def _plain(bound: float) -> str:
 
 
 def identity(settings: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that identify settings under this version's file format."""
+    """Return 16 hexadecimal digits that identify settings under this version's file format.
+
+    A framing that once put the curves elsewhere counts with its version.
+    """
+    version = curves.FRAMING_VERSIONS[settings["framing"]]
+    settings = settings if version == 1 else {**settings, "framing_version": version}
     return store.digest(store.canonical_json({"format": store.FORMAT, **settings}))[:16]
 
 
