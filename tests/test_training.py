@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 
 import keras
 import numpy as np
@@ -120,6 +122,65 @@ def test_encoding_decoding_and_reconstructing(run):
     # more than one batch inside, and each image on its own
     many = np.tile(mu, (40, 1))
     np.testing.assert_allclose(run.decode(many)[-len(mu) :], x_hat, atol=1e-5)
+
+
+@pytest.mark.parametrize("copied", [lambda run: pickle.loads(pickle.dumps(run)), deepcopy])
+def test_a_run_is_copied_before_and_after_it_has_encoded(run, copied):
+    images = np.random.default_rng(0).uniform(size=(2, 32, 32))
+    fresh = Run(run.path)
+    before = copied(fresh)
+    mu = fresh.encode(images)
+    for each in (before, copied(fresh)):
+        np.testing.assert_array_equal(each.encode(images), mu)
+        same(each, run)
+
+
+_LOADING = """
+import pathlib, sys
+sys.modules["vaelib"] = None  # any import of it fails
+import keras, numpy as np
+for folder in map(pathlib.Path, sys.argv[1:]):
+    encoder, decoder = (keras.saving.load_model(folder / f"{name}.keras") for name in ("encoder", "decoder"))
+    given = np.load(folder / "given.npz")
+    outputs = encoder(given["images"][..., None])
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    decoded = decoder(given["latents"])
+    np.savez(folder / "made.npz", *map(np.asarray, (decoded, *outputs)))
+"""
+
+
+def test_encoder_and_decoder_load_where_this_library_is_not_installed(run, tmp_path):
+    learned = train(TINY.replace(variance="learned", precision="bfloat16", epochs=1), tmp_path, progress=False)
+    random = np.random.default_rng(0)
+    images = random.uniform(size=(3, 32, 32)).astype("float32")
+    latents = random.normal(size=(4, 3)).astype("float32")
+    cases = [(run, 1), (learned, "best")]
+    folders = [each.save_keras(tmp_path / "to" / each.experiment.variance, epoch) for each, epoch in cases]
+    for folder in folders:
+        assert sorted(file.name for file in folder.iterdir()) == ["decoder.keras", "encoder.keras"]
+        np.savez(folder / "given.npz", images=images, latents=latents)
+    subprocess.run([sys.executable, "-c", _LOADING, *map(str, folders)], check=True, cwd=tmp_path)
+    for (each, epoch), folder in zip(cases, folders, strict=True):
+        decoded, mu, *log_variance = np.load(folder / "made.npz").values()
+        assert decoded.dtype == mu.dtype == np.float32
+        np.testing.assert_allclose(decoded[..., 0], each.decode(latents, epoch), atol=1e-5)
+        np.testing.assert_allclose(mu, each.encode(images, epoch), atol=1e-5)
+        expected = each.model(epoch).encode(images)[1]
+        assert len(log_variance) == (expected is not None)
+        if log_variance:
+            np.testing.assert_allclose(log_variance[0], np.asarray(expected), atol=1e-5)
+
+
+def test_an_epoch_that_is_not_kept_writes_no_keras_files(run, tmp_path):
+    with pytest.raises(ValueError, match="epoch = 77: allowed are"):
+        run.save_keras(tmp_path / "to", 77)
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("act", [lambda model, path: model.save(path), lambda model, _: deepcopy(model)])
+def test_the_joined_model_says_what_can_be_saved(run, tmp_path, act):
+    with pytest.raises(TypeError, match=r"^the joined model cannot be saved or copied: Run.save_keras writes"):
+        act(run.model(), tmp_path / "model.keras")
 
 
 def test_without_noise_the_reconstruction_beats_the_validation_terms_noise(run):

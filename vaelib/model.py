@@ -57,6 +57,38 @@ def build_decoder(experiment: Experiment) -> keras.Model:
     return keras.Model(latent, logits, name="decoder")
 
 
+def standard_parts(vae: "VAE") -> dict[str, keras.Model]:
+    """Return the encoder and the decoder of a float32 model, made of Keras's own layers alone, by these names.
+
+    `encoder`: images (n, s, s, 1) in [0, 1] to z_mean (n, d), or [z_mean, z_log_variance] with variance "learned".
+    `decoder`: latents (n, d) to images (n, s, s, 1) in [0, 1]. Outputs are the model's, up to rounding.
+    """
+    decoder = _standard(vae.decoder)
+    image = keras.layers.Activation("sigmoid", name="image")(decoder.output)
+    return {"encoder": _standard(vae.encoder), "decoder": keras.Model(decoder.input, image, name="decoder")}
+
+
+def _standard(model: keras.Model) -> keras.Model:
+    """Return the same model with Keras's own layer, or two, in the place of each of `vaelib.layers`."""
+    own = {BiasedConv2D: keras.layers.Conv2D, FusedBatchNormalization: keras.layers.BatchNormalization}
+
+    def clone(layer: Any) -> Any:
+        if isinstance(layer, UpConv2D):
+            return keras.layers.Conv2D(
+                layer.filters, 3, padding="same", activation=layer.activation, name=layer.name, dtype="float32"
+            )
+        return own.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    def call(layer: Any, x: Any, **_: Any) -> Any:
+        if isinstance(model.get_layer(layer.name), UpConv2D):
+            x = keras.layers.UpSampling2D(2, name=layer.name.replace("conv", "sampling"), dtype="float32")(x)
+        return layer(x)
+
+    made = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    made.set_weights(model.get_weights())
+    return made
+
+
 def _decoding_in_training(decoder: keras.Model) -> Callable[[Any], Any]:
     """Return the decoder as it trains: the same function of the same weights, with its last layers as one."""
     last = [decoder.get_layer(name) for name in ("up_conv_3", "norm_3", "conv_4", "norm_4", "logits")]
@@ -166,6 +198,10 @@ class VAE(keras.Model):
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name], sample_weight=ops.cast(ops.shape(x)[0], "float32"))
         return losses.total(terms, beta=self.experiment.beta, gamma=self.experiment.gamma)
+
+    def get_config(self) -> dict[str, Any]:
+        """Raise TypeError: Keras asks for it when a model is saved, copied or pickled, and this one is no chain."""
+        raise TypeError("the joined model cannot be saved or copied: Run.save_keras writes its encoder and decoder")
 
     def _rotate(self, rotation: np.ndarray) -> None:
         """Turn the initial weights on both sides of the latent space by R, so that μ becomes μ R."""

@@ -8,6 +8,7 @@ any moment leaves the state of the epoch before, whole.
 import contextlib
 import io
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import zip_longest
@@ -43,6 +44,10 @@ class Run:
         except SettingError as error:
             raise store.DamagedError(f"{self.path / 'experiment.json'}: {error}") from error
         self._model: tuple[int, VAE] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the model out of a copy, which reads its own from the folder."""
+        return {**self.__dict__, "_model": None}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, epochs={self.epochs}, complete={self.complete})"
@@ -125,6 +130,27 @@ class Run:
             set_weights(model, store.unpack(self.read(weights_file(number))))
             self._model = (number, model)
         return model
+
+    def save_keras(self, folder: str | os.PathLike[str], epoch: int | str = "best") -> Path:
+        """Write `encoder.keras` and `decoder.keras`, which Keras 3 loads without this library; return the folder.
+
+        `keras.saving.load_model` reads them, on any backend. Encoder: images (n, s, s, 1) float32 in [0, 1] to μ
+        (n, d), or [μ, log σ²] with variance "learned". Decoder: latents (n, d) to images (n, s, s, 1) in [0, 1].
+        Both are float32 and agree with `encode` and `decode` up to rounding. There is no noise in them: z = μ + σ·ε
+        with ε ~ N(0, 1), and σ is `experiment.sigma` where there is no log σ². Files of these names are replaced.
+
+        Raises ValueError for an epoch whose weights are not kept, StoreError when the folder cannot be written.
+        """
+        model = self.model(epoch)
+        from vaelib.model import standard_parts
+
+        folder = store.check_writable(folder)
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, part in standard_parts(model).items():
+                made = Path(scratch) / f"{name}.keras"
+                part.save(made)
+                store.write(folder / made.name, made.read_bytes())
+        return folder
 
     def _number(self, epoch: int | str) -> int:
         named = {"best": self.best_epoch, "last": self.epochs}
