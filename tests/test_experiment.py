@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Annotated
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,46 @@ def test_an_unknown_profile_names_those_there_are():
 def test_numbers_may_arrive_as_text_and_none_means_the_profile():
     experiment = Experiment.from_profile("book", gamma="1e-2", seed="3", snapshots="0, 2", epochs=None)
     assert (experiment.gamma, experiment.seed, experiment.snapshots, experiment.epochs) == (0.01, 3, (0, 2), 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "forms"),
+    [
+        ("gamma", (0.0, -0.0, 0, "0", "-0.0", np.float32(-0.0), np.int64(0))),
+        ("gamma", (0.1, "0.1", "1e-1", np.float32(0.1), np.float16(0.1), np.float64(0.1), np.longdouble("0.1"))),
+        ("beta", (1.0, 1, "1", np.int8(1), np.array(1.0))),
+        ("hole_b", (0.0, -0.0)),
+        ("epochs", (6, 6.0, "6", "6.0", np.int32(6), np.float32(6), np.array(6))),
+        ("shuffle", (True, 1, "true", np.bool_(True), np.int64(1))),
+        ("penalty", ("covariance", np.str_("covariance"))),
+        ("snapshots", ((0, 2, 5), [5, 0, 2, 2], "5,2, 0", np.array([2, 0, 5]), (np.int64(5), 2.0, "0"), {0, 2, 5})),
+        ("snapshots", ((3,), 3, "3", np.int64(3), [3, 3])),
+    ],
+)
+def test_equal_values_are_one_run_in_whatever_form_they_come(name, forms):
+    made = [Experiment.from_profile("book", **{name: form}) for form in forms]
+    made += [made[0].replace(**{name: form}) for form in forms]
+    assert {each.to_json() for each in made} == {made[0].to_json()}
+    assert {each.hash for each in made} == {made[0].hash}
+
+
+@pytest.mark.parametrize("name", ["gamma", "epochs", "seed", "image_size", "snapshots", "region"])
+def test_true_and_false_are_no_numbers(name):
+    for value in (True, np.bool_(True)):
+        with pytest.raises(SettingError, match=rf"^{name} = .*True.*: allowed are "):
+            Experiment.from_profile("book", **{name: value})
+    with pytest.raises(SettingError, match=r"^snapshots = True: allowed are whole numbers$"):
+        Experiment.from_profile("book", snapshots=[0, True])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, "1e999", [3]])
+def test_epochs_that_no_count_can_be_are_named(value):
+    with pytest.raises(SettingError, match=r"^epochs = .*: allowed are whole numbers from 1 to 10000$"):
+        Experiment.from_profile("book", epochs=value)
+
+
+def test_fewer_epochs_drop_the_profiles_later_snapshots_however_they_are_written():
+    assert Experiment.from_profile("book", epochs="2.0").snapshots == (0, 1, 2)
 
 
 def test_the_paper_profile_has_the_studys_values():

@@ -118,6 +118,7 @@ def test_encoding_decoding_and_reconstructing(run):
     assert x_hat.shape == images.shape and x_hat.dtype == np.float32 and 0 <= x_hat.min() <= x_hat.max() <= 1
     np.testing.assert_array_equal(run.reconstruct(images), x_hat)
     assert abs(run.decode(mu, epoch=1) - run.decode(mu, epoch="last")).max() > 0
+    np.testing.assert_array_equal(run.decode(mu, epoch=np.uint8(1)), run.decode(mu, epoch=1))
     assert run.decode(np.zeros((0, 3))).shape == (0, 32, 32)
     # more than one batch inside, and each image on its own
     many = np.tile(mu, (40, 1))
@@ -197,7 +198,15 @@ def test_without_noise_the_reconstruction_beats_the_validation_terms_noise(run):
         (lambda run: run.encode(np.zeros((2, 31, 32), "uint8")), r"images has shape \(2, 31, 32\): allowed is"),
         (lambda run: run.encode(np.zeros((32, 32), "uint8")), "images has shape"),
         (lambda run: run.encode(np.full((1, 32, 32), 1.5)), r"images reaches from 1.5 to 1.5: allowed is \[0, 1\]"),
-        (lambda run: run.encode(np.full((1, 32, 32), np.nan)), "images reaches from nan"),
+        (lambda run: run.encode(np.full((1, 32, 32), np.nan)), "images holds nan: allowed are finite numbers"),
+        (lambda run: run.encode(np.full((1, 32, 32), -np.inf)), "images holds -inf: allowed are finite numbers"),
+        (lambda run: run.reconstruct(np.full((1, 32, 32), np.nan, "float16")), "images holds nan"),
+        (lambda run: run.decode([[0, np.nan, 0]]), "latents holds nan: allowed are finite numbers"),
+        (lambda run: run.decode([[0, 0, -np.inf]]), "latents holds -inf: allowed are finite numbers"),
+        (lambda run: run.decode(np.zeros((2, 3)), epoch=1.9), r"epoch = 1.9: allowed are 'best', 'last' and \[1, "),
+        (lambda run: run.encode(np.zeros((1, 32, 32)), True), "epoch = True: allowed"),
+        (lambda run: run.encode(np.zeros((1, 32, 32)), np.nan), "epoch = nan: allowed"),
+        (lambda run: run.encode(np.zeros((1, 32, 32)), None), "epoch = None: allowed"),
         (lambda run: run.encode(np.zeros((1, 32, 32), "int32")), "images has type int32"),
         (lambda run: run.decode(np.zeros((2, 4))), r"latents has shape \(2, 4\): allowed is \(n, 3\)"),
         (lambda run: run.decode(np.zeros((2, 3)), epoch=0), r"epoch = 0: allowed are 'best', 'last' and"),

@@ -9,7 +9,18 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from vaelib import curves, store
 
@@ -32,8 +43,33 @@ def _numbers(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
+def _of_python(value: Any) -> Any:
+    """Return numpy's scalars and arrays as Python's; a float32 by its shortest decimal: 0.1, not 0.10000000149."""
+    if isinstance(value, np.floating):
+        return float(str(value))
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse True and False, which Python counts as 1 and 0, where they mean nothing."""
+    value = _of_python(value)
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _in_one_form(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Bring equal values into one form, since they are one run: 0.1 of any type, 0.0 for -0.0, sorted snapshots."""
+        is_truth = cls.model_fields[str(info.field_name)].annotation is bool
+        checked = check(_of_python(value) if is_truth else _no_truth(value))
+        if isinstance(checked, float):
+            return checked + 0.0  # turns -0.0 into 0.0
+        return tuple(sorted(set(checked))) if isinstance(checked, tuple) else checked
 
 
 class DataSettings(_Settings):
@@ -102,7 +138,7 @@ class TrainingSettings(_Settings):
         "cosine", description="cosine: falls to zero over all steps of the run"
     )
     shuffle: bool = Field(True, description="a new order every epoch; the study had none")
-    snapshots: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field(
+    snapshots: Annotated[tuple[Annotated[int, BeforeValidator(_no_truth)], ...], BeforeValidator(_numbers)] = Field(
         tuple(range(7)),
         description="epochs whose weights are kept besides best and last; 0 is before training",
     )
@@ -195,10 +231,11 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
     def from_profile(cls, profile: str = "book", **settings: Any) -> Self:
         """Return the experiment of a profile ("smoke", "book", "paper", "sweep") with some settings changed.
 
-        A setting that is None keeps the profile's value; numbers may arrive as text. Raises SettingError for an
-        unknown profile, an unknown setting or a value that is not allowed.
+        A setting that is None keeps the profile's value; numbers may arrive as text or from numpy. Equal values are
+        kept in one form (0.1, "0.1" and numpy.float32(0.1); 0.0 and -0.0; snapshots in any order), so that they are
+        one run. Raises SettingError for an unknown profile, an unknown setting or a value that is not allowed.
         """
-        if profile not in PROFILES:
+        if not isinstance(profile, str) or profile not in PROFILES:
             raise SettingError(f"profile = {profile!r}: allowed are {', '.join(PROFILES)}")
         given = {name: value for name, value in settings.items() if value is not None}
         values = {"profile": profile, **PROFILES[profile], **given}
@@ -316,8 +353,8 @@ def _within(values: Mapping[str, Any]) -> Any:
     """Drop snapshots after the last epoch, for those who change the number of epochs alone."""
     snapshots = values.get("snapshots", TrainingSettings.model_fields["snapshots"].default)
     try:
-        epochs = int(values.get("epochs", TrainingSettings.model_fields["epochs"].default))
-    except (TypeError, ValueError):
+        epochs = float(values.get("epochs", TrainingSettings.model_fields["epochs"].default))
+    except (TypeError, ValueError, OverflowError):
         return snapshots  # the validation names what is wrong with epochs
     return tuple(epoch for epoch in snapshots if epoch <= epochs)
 

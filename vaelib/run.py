@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import zip_longest
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +98,8 @@ class Run:
     def encode(self, images: np.ndarray, epoch: int | str = "best") -> np.ndarray:
         """Return the means μ (n, d) float32 of images (n, h, w), uint8 or float in [0, 1].
 
-        epoch: "best", "last" or one of `snapshots`. Raises ValueError for images of another shape, type or range
-        and for an epoch whose weights are not kept.
+        epoch: "best", "last" or a whole number, one of `kept_epochs`. Raises ValueError for images of another shape,
+        type or range and for an epoch whose weights are not kept.
         """
         images = self._checked(images)
         return encode_all(self.model(epoch), images)
@@ -106,12 +107,13 @@ class Run:
     def decode(self, latents: np.ndarray, epoch: int | str = "best") -> np.ndarray:
         """Return the images (n, h, w) float32 in [0, 1] of latents (n, d).
 
-        Raises ValueError for latents of another shape and for an epoch whose weights are not kept.
+        Raises ValueError for latents of another shape or not finite and for an epoch whose weights are not kept.
         """
         latents = np.asarray(latents, "float32")
         d = self.experiment.latent_dim
         if latents.ndim != 2 or latents.shape[1] != d:
             raise ValueError(f"latents has shape {latents.shape}: allowed is (n, {d})")
+        _check_finite("latents", latents)
         return decode_all(self.model(epoch), latents)
 
     def reconstruct(self, images: np.ndarray, epoch: int | str = "best") -> np.ndarray:
@@ -154,10 +156,11 @@ class Run:
 
     def _number(self, epoch: int | str) -> int:
         named = {"best": self.best_epoch, "last": self.epochs}
-        number = named.get(epoch, epoch) if isinstance(epoch, str) else int(epoch)
-        if not isinstance(number, int) or weights_file(number) not in self.manifest["files"]:
+        number = named.get(epoch, epoch) if isinstance(epoch, str) else epoch
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        if not whole or weights_file(int(number)) not in self.manifest["files"]:
             raise ValueError(f"epoch = {epoch!r}: allowed are 'best', 'last' and {self.kept_epochs}")
-        return number
+        return int(number)
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
@@ -168,6 +171,7 @@ class Run:
             return images
         if not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images has type {images.dtype}: allowed are uint8 and floats in [0, 1]")
+        _check_finite("images", images)
         if images.size and not (images.min() >= 0 and images.max() <= 1):
             raise ValueError(f"images reaches from {images.min()} to {images.max()}: allowed is [0, 1]")
         return images.astype("float32")
@@ -275,6 +279,12 @@ def decode_all(model: "VAE", latents: np.ndarray) -> np.ndarray:
     for part in _parts(len(latents), s):
         images[part] = expit(backend.infer(model.decoder, latents[part])[0][..., 0])
     return images
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:
+    wrong = values[~np.isfinite(values)]
+    if wrong.size:
+        raise ValueError(f"{name} holds {wrong[0]}: allowed are finite numbers")
 
 
 def _parts(n: int, image_size: int) -> list[slice]:
