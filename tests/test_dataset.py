@@ -393,20 +393,62 @@ def test_without_cache_nothing_is_written(cache_folder):
 # Export and points from a file
 
 
-def test_keras_reads_what_was_exported(tmp_path):
+def table(folder):
+    with (folder / "parameters.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_by_keras(folder, labels):
     keras = pytest.importorskip("keras")
+    batches = keras.utils.image_dataset_from_directory(
+        folder, labels=labels, shuffle=False, color_mode="grayscale", image_size=(32, 32)
+    )
+    images, found = zip(*[(np.asarray(image), np.asarray(label)) for image, label in batches], strict=True)
+    return np.concatenate(images)[..., 0], np.concatenate(found)
+
+
+@pytest.mark.parametrize("region", ["full", "punctured", "thinned"])
+def test_labels_from_the_table_fit_the_images_that_keras_reads(region, tmp_path):
+    """Every image is drawn again from its label."""
+    data = dataset.build(small(region=region))
+    folder = exchange.export(data, tmp_path / "out")
+    points = exchange.read_points(folder / "parameters.csv")
+    names = np.array([row["split"] for row in table(folder)])
+    for part, rows in [(".", names == names), *((name, names == name) for name in np.unique(names))]:
+        images, labels = read_by_keras(folder / part, list(map(tuple, points[rows])))
+        np.testing.assert_array_equal(labels, points[rows])
+        np.testing.assert_array_equal(images, dataset.draw(labels, data.settings))
+    assert len(points) == 300
+    np.testing.assert_array_equal(np.unique(names)[read_by_keras(folder, "inferred")[1]], names)
+
+
+def test_rows_are_sorted_by_file_which_keeps_the_order_of_the_draw_in_each_part(tmp_path):
     data = dataset.build(small(region="punctured"))
     folder = exchange.export(data, tmp_path / "out")
-    for split, indices in (("train", data.train), ("validation", data.validation), ("hole", data.hole)):
-        batches = keras.utils.image_dataset_from_directory(
-            folder / split, labels=None, color_mode="grayscale", image_size=(32, 32), shuffle=False
-        )
-        images = np.concatenate([np.asarray(batch) for batch in batches])[..., 0]
-        np.testing.assert_array_equal(images, data.images[indices])
-    whole = keras.utils.image_dataset_from_directory(folder, color_mode="grayscale", image_size=(32, 32), shuffle=False)
-    assert whole.class_names == ["hole", "train", "validation"]
-    labels = np.concatenate([np.asarray(label) for _, label in whole])
-    assert np.bincount(labels).tolist() == [len(data.hole), len(data.train), len(data.validation)]
+    files = [row["file"] for row in table(folder)]
+    assert files == sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    order = np.concatenate([data.left_out, data.train, data.validation])
+    points = exchange.read_points(folder / "parameters.csv")
+    np.testing.assert_array_equal(points, data.parameters[order])
+    again = dataset.build(small(region="punctured"), parameters=points)
+    for part in ("train", "validation"):
+        np.testing.assert_array_equal(again.images[getattr(again, part)], data.images[getattr(data, part)])
+
+
+def test_names_sort_as_their_numbers_beyond_a_million_images(tmp_path, monkeypatch):
+    n = 1_000_001
+    monkeypatch.setattr(dataset.DataSet, "left_out", np.array([], np.int64))  # or a million files
+    many = dataset.DataSet(
+        parameters=np.ones((n, 2)),
+        images=np.broadcast_to(np.zeros((2, 2), np.uint8), (n, 2, 2)),
+        train=np.array([999_999, 1_000_000]),
+        validation=np.array([0]),
+        hole=np.array([], np.int64),
+        weights=np.ones(n, np.float32),
+        settings=small(),
+    )
+    files = [row["file"] for row in table(exchange.export(many, tmp_path / "out"))]
+    assert files == ["train/0999999.png", "train/1000000.png", "validation/0000000.png"]
 
 
 def test_parameters_csv_tells_all_and_can_be_read_back(tmp_path):
@@ -418,12 +460,11 @@ def test_parameters_csv_tells_all_and_can_be_read_back(tmp_path):
         "train",
         "validation",
     ]
-    np.testing.assert_array_equal(exchange.read_points(folder / "parameters.csv"), data.parameters)
-    with (folder / "parameters.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = {int(Path(row["file"]).stem): row for row in table(folder)}
     assert len(rows) == 300
     for index in (data.train[3], data.validation[0], data.left_out[-1]):
         row = rows[index]
+        assert [float(row["a"]), float(row["b"])] == data.parameters[index].tolist()
         assert float(row["weight"]) == data.weights[index]
         assert row["file"].startswith(row["split"] + "/")
         np.testing.assert_array_equal(np.asarray(Image.open(folder / row["file"])), data.images[index])

@@ -32,22 +32,30 @@ def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
     """Write the images as grey PNG files and `parameters.csv` (file, a, b, split, weight); return the folder.
 
     The subfolders are `train`, `validation` and, where the region leaves images out, `hole` (for a thinned
-    set `removed`). `keras.utils.image_dataset_from_directory` reads each with labels=None, and the whole
-    folder with the split as label; files are named by their index, so the order is that of the draw.
-    `parameters.csv` comes last: a folder that has it is complete. `read_points` reads it.
+    set `removed`); files are named by their index in the draw. The table's rows are sorted by file, which is the
+    order in which Keras reads the folder unless it shuffles, so that the points are the images' labels::
+
+        points = exchange.read_points(folder / "parameters.csv")  # (n, 2)
+        pairs = keras.utils.image_dataset_from_directory(
+            folder, labels=list(map(tuple, points)), shuffle=False, color_mode="grayscale", image_size=(64, 64)
+        )  # batches of images (m, 64, 64, 1) and their (a, b), (m, 2)
+
+    image_size is that of the export, or Keras resizes. A subfolder alone goes with the rows of its split.
+    Built again from the points, a full or a punctured set trains and validates on the same images; a thinned one
+    draws anew which to remove. `parameters.csv` comes last: a folder that has it is complete.
 
     Raises SettingError when the folder is not empty, StoreError when it cannot be written.
     """
     folder = check_empty(folder)
     left_out_name = "removed" if dataset.settings.region == "thinned" else "hole"
     splits = {"train": dataset.train, "validation": dataset.validation, left_out_name: dataset.left_out}
-    rows = sorted((int(index), split) for split, indices in splits.items() for index in indices)
+    digits = max(6, len(str(len(dataset.images) - 1)))  # names of one length: in text, 9 comes after 10
+    rows = sorted((f"{split}/{i:0{digits}d}.png", split, int(i)) for split, indices in splits.items() for i in indices)
     lines = ["file,a,b,split,weight"]
     try:
-        for split in {split for _, split in rows}:
+        for split in {split for _, split, _ in rows}:
             (folder / split).mkdir()
-        for index, split in tqdm(rows, desc="writing images", unit="image", leave=False, delay=2, disable=None):
-            name = f"{split}/{index:06d}.png"
+        for name, split, index in tqdm(rows, desc="writing images", unit="image", leave=False, delay=2, disable=None):
             Image.fromarray(dataset.images[index]).save(folder / name)
             a, b = dataset.parameters[index].tolist()
             lines.append(f"{name},{a!r},{b!r},{split},{float(dataset.weights[index])!r}")
