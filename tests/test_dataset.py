@@ -489,7 +489,7 @@ def test_export_refuses_a_folder_in_use_and_names_one_it_cannot_write(tmp_path):
 
 def test_read_points_takes_columns_in_any_order_and_skips_blank_lines(tmp_path):
     file = tmp_path / "points.csv"
-    file.write_bytes("\ufeffname, b ,a\nx,0.5,1\n\ny,1e-1,2\n".encode())
+    file.write_bytes('\ufeff"name", b ,a\n"x, y",0.5,"1"\n\ny,1e-1,2\n'.encode())
     np.testing.assert_array_equal(exchange.read_points(file), [[1.0, 0.5], [2.0, 0.1]])
 
 
@@ -499,7 +499,14 @@ def test_read_points_takes_columns_in_any_order_and_skips_blank_lines(tmp_path):
         ("a,b\n1,2\n1,two\n", r"points.csv, line 3, column b: 'two': allowed are numbers from -4 to 4"),
         ("a,b\nnan,2\n", r"line 2, column a: 'nan'"),
         ("a,b\n1,inf\n", r"line 2, column b: 'inf'"),
-        ("a,b\n1\n", r"line 2, column b: None"),
+        ("a,b\n1\n", r"line 2: 1 fields, allowed are 2, as the header is 'a,b'"),
+        ("a,b,name\n1,1\n", r"line 2: 2 fields, allowed are 3"),
+        ("a,b\n1,1\n1,1,0,3\n", r"line 3: 4 fields, allowed are 2.*commas, numbers have a decimal point"),
+        ("a,b\n1,1,\n", r"line 2: 3 fields, allowed are 2"),
+        ('a,b,name\n1,1,"two\nlines"\n1,1,x,y\n', r"line 4: 4 fields, allowed are 3"),
+        ('a,b\n"1,1","0,3"\n', r"line 2, column a: '1,1': allowed are numbers from -4 to 4, with a decimal point"),
+        ("a;b\n1,1;0,3\n", r"'a' is there 0 times.*the header is 'a;b'; fields are separated by commas"),
+        ("\ufeffa\tb\n1\t1\n", r"'a' is there 0 times.*fields are separated by commas"),
         ("a,b\n\n,1\n", r"line 3, column a: ''"),
         ("a,b\n5,0\n", r"line 2, column a: '5'"),
         ("a,b\n3,2\n", r"line 2, columns a and b: 3 and 2: allowed is \|a\| \+ \|b\| up to 4"),
@@ -511,7 +518,7 @@ def test_read_points_takes_columns_in_any_order_and_skips_blank_lines(tmp_path):
 )
 def test_read_points_names_file_line_column_and_value(tmp_path, text, message):
     file = tmp_path / "points.csv"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingError, match=message):
         exchange.read_points(file)
 

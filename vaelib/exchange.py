@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from tqdm import tqdm
 from vaelib import curves, store
 from vaelib.dataset import DataSet
 from vaelib.experiment import SettingError
+
+_FORM = "fields are separated by commas, numbers have a decimal point"
 
 
 def check_empty(folder: str | os.PathLike[str]) -> Path:
@@ -68,6 +71,7 @@ def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
 def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """Read (n, 2) points (a, b) from a CSV file whose header has columns a and b; others are ignored.
 
+    Fields are separated by commas and numbers have a decimal point; every line has as many fields as the header.
     Allowed are finite numbers with |a| + |b| up to 4, which the frame holds; the study's space is within.
     Raises SettingError, which names the file, the line, the column and the value.
     """
@@ -76,7 +80,7 @@ def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     try:
         # utf-8-sig, as spreadsheets write a byte order mark.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            for line, row in _rows(path, csv.DictReader(file, skipinitialspace=True)):
+            for line, row in _rows(path, file):
                 point = [_number(path, line, name, row[name]) for name in ("a", "b")]
                 if sum(map(abs, point)) > curves.LARGEST_RADIUS:
                     raise SettingError(
@@ -91,28 +95,33 @@ def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     return np.array(points, dtype=np.float64)
 
 
-def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str | None]]]:
+def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the line number and the row of every line that is not blank, once the header is checked."""
-    header = [name.strip() for name in reader.fieldnames or []]
+    reader = csv.reader(file, skipinitialspace=True)
+    header = [name.strip() for name in next(reader, [])]
+    told = f"the header is {','.join(header)!r}"
     for name in ("a", "b"):
         if header.count(name) != 1:
+            hint = f"; {_FORM}" if len(header) == 1 else ""
             raise SettingError(
-                f"{path}, line 1: column {name!r} is there {header.count(name)} times, once is allowed; "
-                f"the header is {','.join(header)!r}"
+                f"{path}, line 1: column {name!r} is there {header.count(name)} times, once is allowed; {told}{hint}"
             )
-    reader.fieldnames = header
-    for row in reader:
-        yield reader.line_num, row
+    for fields in filter(None, reader):
+        if len(fields) != len(header):
+            told = f"{len(fields)} fields, allowed are {len(header)}, as {told}; {_FORM}"
+            raise SettingError(f"{path}, line {reader.line_num}: {told}")
+        yield reader.line_num, dict(zip(header, fields, strict=True))
 
 
-def _number(path: Path, line: int, name: str, text: str | None) -> float:
+def _number(path: Path, line: int, name: str, text: str) -> float:
     limit = curves.LARGEST_RADIUS
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = np.nan
     if not abs(value) <= limit:  # nan is not either
         raise SettingError(
-            f"{path}, line {line}, column {name}: {text!r}: allowed are numbers from {-limit:g} to {limit:g}"
+            f"{path}, line {line}, column {name}: {text!r}: allowed are numbers from {-limit:g} to {limit:g}, with a "
+            "decimal point"
         )
     return value
