@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy import stats
 
-from vaelib import store
+from vaelib import store, yaml_text
 from vaelib.experiment import SettingError
 
 RULES = Path(__file__).with_name("claims.yml")
@@ -134,8 +133,8 @@ def fingerprint() -> str:
 
 def _content(path: str | os.PathLike[str], part: str) -> Any:
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))[part]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        return yaml_text.load(Path(path).read_text(encoding="utf-8"))[part]
+    except (OSError, UnicodeDecodeError, SettingError, KeyError, TypeError) as error:
         raise SettingError(f"{path}: a file of claims has a list `{part}`: {error}") from None
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from vaelib import yaml_text
 from vaelib.experiment import Experiment, SettingError, allowed
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -59,8 +59,8 @@ def _converted(adapter: TypeAdapter[Any], value: Any) -> Any:
     except ValidationError:
         read = value
         if isinstance(value, str):
-            with contextlib.suppress(yaml.YAMLError):
-                read = yaml.safe_load(value)
+            with contextlib.suppress(SettingError):
+                read = yaml_text.load(value)
         if not isinstance(read, list):
             raise
         return adapter.validate_python(read)

@@ -24,11 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
-from vaelib import provenance, run, store, sweep_table
+from vaelib import provenance, run, store, sweep_table, yaml_text
 from vaelib.experiment import Experiment, SettingError
 from vaelib.parallel import ONE_THREAD, hold_no_semaphore, interrupts_held
 
@@ -86,20 +85,28 @@ class Sweep(BaseModel):
 
 
 def read(path: str | os.PathLike[str]) -> Sweep:
-    """Read a sweep file. Raises SettingError, which names the file, for one that is missing or is no sweep."""
+    """Read a sweep file.
+
+    Raises SettingError, which names the file, for one that is missing or is no sweep, and the line for one that is no
+    YAML or that has a name twice in one block. A value that a grid has twice is one run.
+    """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml_text.load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SettingError) as error:
         raise SettingError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise SettingError(f"{path}: a sweep file has `grid`, and perhaps `profile` and `settings`")
+    if unknown := [name for name in content if name not in Sweep.model_fields]:
+        raise SettingError(f"{path}: unknown {unknown[0]!r}: allowed are profile, settings, grid")
     try:
-        return Sweep(**content)
+        return Sweep.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        if first["type"] == "extra_forbidden":
-            raise SettingError(f"{path}: unknown {first['loc'][0]!r}: allowed are profile, settings, grid") from None
-        raise SettingError(f"{path}: {first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
+        name, value, told = first["loc"][0], first["input"], first["msg"]
+        if first["loc"][-1] == "[key]":
+            told = f"a name in `{name}` is {value!r}: allowed is text; YAML reads on, off, yes and no as true and false"
+            raise SettingError(f"{path}: {told}") from None
+        raise SettingError(f"{path}: {name} = {value!r}: {told}") from None
 
 
 @dataclass
