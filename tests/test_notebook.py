@@ -6,6 +6,8 @@ from typing import List, Optional  # noqa: UP035 - as the chapters spell it, for
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from vaelib import notebook
 from vaelib.experiment import SettingError, Weight
@@ -25,11 +27,56 @@ def test_parameters_are_converted_to_their_types():
     assert notebook.parameters(namespace(seeds="[0, 7]"))["seeds"] == [0, 7]
 
 
-def test_an_injected_name_that_the_notebook_lacks_is_named_with_those_it_has():
+CELL = """
+profile: str = "smoke"
+gamma: Optional[float] = None
+seeds: List[int] = [0, 1]
+"""
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    """IPython as a kernel runs it, with what a start-up file has set in it, and without the user's history."""
+    profile = {"location": str(tmp_path_factory.mktemp("ipython"))}
+    config = Config(HistoryManager={"hist_file": ":memory:"}, ProfileDir=profile)
+    start = {"np": np, "Optional": Optional, "List": List, "mine": 3, "temperature": 0.5}  # noqa: UP006
+    return InteractiveShell(config=config, user_ns=start)
+
+
+def executed(shell, *cells):
+    """Run cells after one another, the last of which checks the parameters, and return what it found."""
+    for cell in (*cells, "from vaelib import notebook\nchosen = notebook.parameters(globals())"):
+        result = shell.run_cell(cell, store_history=True)
+        result.raise_error()
+    return shell.user_ns["chosen"]
+
+
+def test_only_what_was_injected_is_judged(shell):
     with pytest.raises(
-        SettingError, match="unknown parameter 'gama'; this notebook has: profile, gamma, seeds, strength, strengths"
+        SettingError,
+        match=r"unknown parameter 'gama'\. Did you mean 'gamma'\? This notebook has: profile, gamma, seeds$",
     ):
-        notebook.parameters(namespace(gama=0.1))
+        executed(shell, CELL, "# Parameters\ngamma = 0.1\ngama = 0.1")
+    assert executed(shell, CELL, "# Parameters\ngamma = '0.1'")["gamma"] == 0.1
+    later = ["i, best = 1, [2]", "count: int = 3\nrows = {'gama': 1}", "this is no Python", "del np"]
+    for cell in later:
+        shell.run_cell(cell, store_history=True)
+    assert executed(shell) == {"profile": "smoke", "gamma": 0.1, "seeds": [0, 1]}  # the checks alone
+    assert executed(shell, CELL)["gamma"] is None  # all again, without the injected cell
+
+
+def test_a_parameter_that_the_cell_no_longer_has_is_forgotten(shell):
+    assert "seeds" in executed(shell, CELL)
+    assert list(executed(shell, 'profile: str = "book"\nseed: int = 0')) == ["profile", "seed"]
+    with pytest.raises(SettingError, match=r"unknown parameter 'gamma'\. This notebook has: profile, seed$"):
+        executed(shell, 'profile: str = "book"\nseed: int = 0', "gamma = 0.1")
+    with pytest.raises(SettingError, match=r"^width has no value: the parameters cell has to give it one$"):
+        executed(shell, 'profile: str = "book"\nwidth: float')
+
+
+def test_the_paths_that_papermill_injects_are_accepted(shell):
+    paths = "# Parameters\ngamma = 0.2\nPAPERMILL_INPUT_PATH = 'in.ipynb'\nPAPERMILL_OUTPUT_PATH = 'out.ipynb'\n"
+    assert executed(shell, CELL, paths) == {"profile": "smoke", "gamma": 0.2, "seeds": [0, 1]}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ Each chapter runs in a process of its own, several at once; one that fails stops
 
 import contextlib
 import dataclasses
-import difflib
 import json
 import os
 import subprocess
@@ -22,7 +21,7 @@ import nbformat
 from tqdm import tqdm
 
 from vaelib import curves, notebook, store
-from vaelib.experiment import PROFILES, Experiment, SettingError
+from vaelib.experiment import PROFILES, Experiment, SettingError, nearest
 from vaelib.vendor import BuildError
 
 # Those that train most begin first, so that none of them is left alone at the end.
@@ -77,8 +76,7 @@ def check(folder: Path, profile: str, parameters: Mapping[str, Any], *, only: Se
     declared = sorted({name for namespace in defaults.values() for name in namespace["__annotations__"]})
     for name in parameters:
         if name not in declared:
-            near = difflib.get_close_matches(name, declared, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = nearest(name, declared)
             raise SettingError(f"no chapter has a parameter {name!r}.{hint} They have: {', '.join(declared)}")
     values = {"profile": profile, **parameters}
     found = [_chapter(path, namespace, values) for path, namespace in defaults.items()]
@@ -101,7 +99,8 @@ def prepare(path: Path, parameters: Mapping[str, Any]) -> Chapter:
     declared = namespace["__annotations__"]
     for name in parameters:
         if name not in declared:
-            raise SettingError(f"{path.name} has no parameter {name!r}; it has: {', '.join(declared)}")
+            hint = nearest(name, declared)
+            raise SettingError(f"{path.name} has no parameter {name!r}.{hint} It has: {', '.join(declared)}")
     chapter = _chapter(path, namespace, parameters)
     _run_checks(chapter, namespace)
     return chapter

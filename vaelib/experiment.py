@@ -6,7 +6,7 @@ sweep files.
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
@@ -344,9 +344,14 @@ def check_name(name: str) -> None:
     """Raise SettingError, with the nearest names, unless `name` is a setting (or "profile")."""
     if name in Experiment.model_fields:
         return
-    near = difflib.get_close_matches(name, Experiment.model_fields, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = nearest(name, Experiment.model_fields)
     raise SettingError(f"unknown setting {name!r}.{hint} The settings are: {', '.join(Experiment.model_fields)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'gamma'?" for a mistyped name, "" where none of the known ones is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _within(values: Mapping[str, Any]) -> Any:

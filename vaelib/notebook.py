@@ -3,7 +3,9 @@
 Papermill injects unknown names silently and checks no types, so a chapter checks them itself, before any work.
 """
 
+import ast
 import contextlib
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,44 +14,67 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from vaelib import yaml_text
-from vaelib.experiment import Experiment, SettingError, allowed
+from vaelib.experiment import Experiment, SettingError, allowed, nearest
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_IPYTHON_NAMES = {"In", "Out", "exit", "quit", "get_ipython"}
+_OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # injected by papermill itself when it is asked to
 
 
 def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotated parameters of a notebook, converted to their annotated types.
 
-    Call it with `globals()` in the first cell after the parameters. A parameter is a top-level name with an
-    annotation; any other plain value there was injected under a name that the notebook does not have. A list may be
-    text, "[0, 1]", as the command line brings it.
+    Call it with `globals()` in the first cell after the parameters, as often as you like: what later cells or a
+    start-up file leave in the kernel counts for nothing. A parameter is a name that the parameters cell annotates; it
+    is the last executed cell that annotates `profile`. Cells that follow it and only assign, as papermill's do, may
+    set no other name. A list may be text, "[0, 1]", as the command line brings it.
 
-    Raises SettingError that names an unknown parameter, or a parameter whose value is not of its type (numbers
-    may arrive as text).
+    Raises SettingError that names an unknown parameter, one without a value, or one whose value is not of its type
+    (numbers may arrive as text).
     """
-    declared = namespace.get("__annotations__", {})
-    unknown = [
-        name
-        for name, value in namespace.items()
-        if not name.startswith("_")
-        and name not in declared
-        and name not in _IPYTHON_NAMES
-        and (value is None or isinstance(value, bool | int | float | str | list | tuple | dict))
-    ]
-    if unknown:
-        raise SettingError(
-            f"unknown parameter {', '.join(map(repr, unknown))}; this notebook has: {', '.join(declared)}"
-        )
+    annotations = namespace.get("__annotations__", {})
+    declared, injected = _executed(namespace.get("In")) or (list(annotations), [])
+    for name in injected:
+        if name not in declared and name not in _OWN:
+            hint = nearest(name, declared)
+            raise SettingError(f"unknown parameter {name!r}.{hint} This notebook has: {', '.join(declared)}")
     values = {}
-    for name, annotation in declared.items():
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    for name in declared:
+        if name not in namespace or name not in annotations:
+            raise SettingError(f"{name} has no value: the parameters cell has to give it one")
+        adapter: TypeAdapter[Any] = TypeAdapter(annotations[name])
         try:
             values[name] = _converted(adapter, namespace[name])
         except ValidationError as error:
             told = allowed(adapter.json_schema(), error.errors()[0]["msg"])
             raise SettingError(f"{name} = {namespace[name]!r}: allowed {told}") from None
     return values
+
+
+def _executed(history: Any) -> tuple[list[str], list[str]] | None:
+    """Return the names that the last executed parameters cell annotates, and those that cells after it inject.
+
+    history: IPython's list of the cells executed so far, with the present one. None where no parameters cell is in it.
+    """
+    cells = [_statements(source) for source in history] if isinstance(history, list) else []
+    annotated = [[name for node in cell if isinstance(node, ast.AnnAssign) for name in _names(node)] for cell in cells]
+    at = max((place for place, names in enumerate(annotated) if "profile" in names), default=None)
+    if at is None:
+        return None
+    after = itertools.takewhile(lambda cell: all(isinstance(node, ast.Assign) for node in cell), cells[at + 1 :])
+    return annotated[at], [name for cell in after for node in cell for name in _names(node)]
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError):  # a cell that failed
+        return []
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """Return the plain names that an assignment sets, without those in a, b = … and x[0] = …, which inject nothing."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _converted(adapter: TypeAdapter[Any], value: Any) -> Any:
