@@ -72,6 +72,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Count a container's quota too, which `--numprocesses logical` by itself does not."""
+    from vaelib import provenance
+
+    return provenance.processors()
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     node.config.stash[FIGURES] |= getattr(node, "workeroutput", {}).get("pages", {})
 

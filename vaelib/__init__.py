@@ -23,6 +23,12 @@ __all__ = ["Experiment", "Run", "SettingError", "__version__", "train", "train_a
 _HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.parallel"}
 
 
+def _find_home() -> None:
+    """Where no home is known, name the folder that Keras then keeps its file in: TensorFlow would make a folder `~`."""
+    if os.path.expanduser("~") == "~":
+        os.environ.setdefault("KERAS_HOME", "/tmp/.keras")
+
+
 def _choose_backend() -> None:
     """Have Keras use JAX where nobody chose a backend, TensorFlow is not installed and JAX is.
 
@@ -36,7 +42,7 @@ def _choose_backend() -> None:
 
 def _configured() -> str:
     """Return the backend that Keras's own file names; Keras writes "tensorflow" there where nobody chose any."""
-    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    home = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     try:
         return str(json.loads((home / "keras.json").read_bytes())["backend"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -50,6 +56,7 @@ def _installed(package: str) -> bool:
         return False
 
 
+_find_home()
 _choose_backend()
 
 

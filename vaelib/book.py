@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaelib import curves, store, study, vendor
+from vaelib import provenance, store, study, vendor
 from vaelib.chapters import Chapter, Executor, check
 from vaelib.experiment import SettingError
 from vaelib.run import is_complete
@@ -69,7 +69,7 @@ def build(
     source = output / "source"
     known = check(root / "notebooks", profile, parameters or {}, only=chapters)
     chosen = _choose(known, chapters)
-    executor = Executor(output, source / "notebooks", jobs=max(1, jobs or curves.processors()))
+    executor = Executor(output, source / "notebooks", jobs=max(1, jobs or provenance.processors()))
     missing = [chapter.name for chapter in known if chapter not in chosen and not executor.stamp_of(chapter)]
     if missing:
         raise BuildError(f"{', '.join(missing)}: not executed in {output} yet, so build without --chapter first")

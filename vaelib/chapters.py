@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 from tqdm import tqdm
 
-from vaelib import curves, notebook, store
+from vaelib import notebook, provenance, store
 from vaelib.experiment import PROFILES, Experiment, SettingError, nearest
 from vaelib.vendor import BuildError
 
@@ -234,7 +234,7 @@ class Executor:
         environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND")}
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # Chapters side by side share the cores: more threads than cores cost a third of the speed.
-        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, curves.processors() // self.jobs)))
+        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, provenance.processors() // self.jobs)))
         return environment | {
             "IPYTHONDIR": f"{private}/ipython",
             "JUPYTER_CONFIG_DIR": f"{private}/config",

@@ -1,4 +1,4 @@
-"""The polar curve R(θ) = b·cos(5θ) + a and its anti-aliased drawing; nothing here but numpy.
+"""The polar curve R(θ) = b·cos(5θ) + a and its anti-aliased drawing.
 
 A pixel's value is the overlap of two boxes on the line through the pixel's centre and the nearest point of
 the curve: the line, `line_width` wide, and the pixel, one wide. Where pieces of the curve meet or cross the
@@ -10,7 +10,6 @@ the top, while y in units of the curve points up.
 """
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
@@ -18,6 +17,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from vaelib.provenance import processors
 
 Framing = Literal["square", "study"]
 FRAMINGS = ("square", "study")
@@ -126,13 +127,6 @@ def render(a: ArrayLike, b: ArrayLike, *, image_size: int, line_width: float, fr
 
     _each(draw, pieces)
     return images
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _parameters(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

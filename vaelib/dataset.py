@@ -76,7 +76,7 @@ def build(data: DataSettings | Experiment, *, parameters: ArrayLike | None = Non
     mean over the batch.
 
     `cache`: keep the images in `$VAELIB_CACHE`, else the user's cache folder. A damaged file is moved aside
-    and made again, a folder that cannot be written costs a warning.
+    and made again; a folder that cannot be written, or no known home to have it in, costs a warning.
 
     Raises SettingError when nothing is left to train or to validate, and for parameters of another shape, not
     finite, or with |a| + |b| above 4.
@@ -281,14 +281,14 @@ def _cached(parameters: NDArray[np.float64], settings: DataSettings, own: bool) 
     if own:
         key["points"] = hashlib.sha256(parameters.tobytes()).hexdigest()
         del key["data_seed"]  # nothing was drawn
-    folder = Path(os.environ.get("VAELIB_CACHE") or platformdirs.user_cache_dir("vaelib"))
     name = identity(key)
-    # The pixels lie in a file of their own, raw, so that neither writing nor reading makes a second copy of
-    # them.
-    pixels, index = folder / f"images-{name}.uint8", folder / f"images-{name}.json"
     shape = (len(parameters), settings.image_size, settings.image_size)
     images = None
     try:
+        folder = _cache_folder()
+        # The pixels lie in a file of their own, raw, so that neither writing nor reading makes a second copy of
+        # them.
+        pixels, index = folder / f"images-{name}.uint8", folder / f"images-{name}.json"
         with store.lock(folder / f"images-{name}.lock"):
             images = _read(pixels, index, key, shape)
             if images is None:
@@ -300,6 +300,14 @@ def _cached(parameters: NDArray[np.float64], settings: DataSettings, own: bool) 
     except store.StoreError as error:
         warnings.warn(f"the images are not cached: {error}", stacklevel=3)
     return _render(parameters, settings) if images is None else images
+
+
+def _cache_folder() -> Path:
+    """Return the folder of the cache. Raises StoreError where no home is known and nothing else names one."""
+    try:
+        return Path(os.environ.get("VAELIB_CACHE") or platformdirs.user_cache_dir("vaelib")).expanduser()
+    except RuntimeError:
+        raise store.StoreError("no home folder is known to keep them in; set HOME or VAELIB_CACHE") from None
 
 
 def _read(pixels: Path, index: Path, key: dict[str, Any], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 import subprocess
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,40 +24,57 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit of the working tree that this library lies in, "+" behind it if changed; else None."""
-    here = Path(__file__).resolve().parent
+    """Return the commit of the project's own working tree that this library lies in, "+" behind it if changed.
+
+    None without one: the library is installed, its files are in no repository, or that is another project's.
+    """
+    root = Path(__file__).resolve().parent.parent
     try:
-        commit = _git(here, "rev-parse", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
+        if tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] != "vaelib":
+            return None
+        if _git(root, "rev-parse", "--show-cdup"):  # how far up the repository begins
+            return None
+        _git(root, "ls-files", "--error-unmatch", "pyproject.toml", f"vaelib/{Path(__file__).name}")
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, ValueError, KeyError, subprocess.SubprocessError):
         return None
     return commit + ("+" if changed else "")
 
 
 def hardware() -> dict[str, Any]:
     """Return the processor's name, the cores this process may use and the memory in GiB."""
-    return {"processor": _processor(), "cores": _cores(), "memory_gib": _memory_gib()}
+    return {"processor": _processor(), "cores": processors(), "memory_gib": _memory_gib()}
+
+
+def processors() -> int:
+    """Return how many processors this process may use: by its affinity, and by its container's quota of their time.
+
+    A quota of one and a half counts as two.
+    """
+    import joblib  # takes a tenth of a second, which `import vaelib` need not
+
+    return int(joblib.cpu_count())
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    """Return what git says of this folder, whatever repository a hook or a user's variables name."""
+    own = {name: value for name, value in os.environ.items() if not re.match("GIT_(?!CONFIG)", name)}
+    command = ["git", "-C", str(folder), *arguments]
     result = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        command, env=own, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True
     )
     return result.stdout.strip()
 
 
 def _processor() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory_gib() -> float | None:
