@@ -1,5 +1,6 @@
 """What the benchmarks share: the machine they ran on, memory, ratios of alternating turns, the file of figures."""
 
+import io
 import json
 import resource
 import statistics
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vaelib import provenance
+
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")  # hours of measuring may not end at a "×"
 
 FOLDER = Path(__file__).resolve().parent.parent / "_build" / "benchmarks"
 """Where the figures go unless another file is named."""
@@ -37,7 +41,7 @@ def describe(found: dict[str, Any], *packages: str) -> str:
 def bfloat16_instructions() -> list[str]:
     """Return the processor's flags that tell of bfloat16 arithmetic; none where the system does not say."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Features"))), [])

@@ -5,6 +5,7 @@
 
 import json
 import os
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,11 @@ __version__ = "0.1.0"
 __all__ = ["Experiment", "Run", "SettingError", "__version__", "train", "train_all"]
 
 _HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.parallel"}
+
+
+def _check_system() -> None:
+    if sys.platform == "win32":
+        print("vaelib: Windows lacks what the trainings need; use WSL, its own Linux: wsl --install", file=sys.stderr)
 
 
 def _find_home() -> None:
@@ -56,6 +62,7 @@ def _installed(package: str) -> bool:
         return False
 
 
+_check_system()
 _find_home()
 _choose_backend()
 

@@ -201,7 +201,7 @@ def _pages(source: Path, output: Path) -> Path:
             stderr=subprocess.STDOUT,
         )
     if result.returncode:
-        lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(errors="replace")).splitlines()
+        lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8", errors="replace")).splitlines()
         told = [line for line in lines if re.search(r": (WARNING|ERROR|CRITICAL): ", line)] or lines[-15:]
         raise BuildError("Jupyter Book failed:\n" + "\n".join([*told[:30], f"Its log: {log}"]))
     html = output / "html"

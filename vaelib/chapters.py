@@ -156,7 +156,7 @@ class Executor:
     def stamp_of(self, chapter: Chapter) -> str | None:
         """Return the stamp of the chapter's last complete execution, None when there is none to use."""
         complete = self._stamp_file(chapter).exists() and self._executed(chapter).exists()
-        return self._stamp_file(chapter).read_text() if complete else None
+        return self._stamp_file(chapter).read_text(encoding="utf-8", errors="replace") if complete else None
 
     def execute(self, chapters: Sequence[Chapter]) -> dict[str, float]:
         """Return the seconds that each chapter took.
@@ -289,5 +289,5 @@ def _failure(chapter: Chapter, executed: Path, log: Path) -> str:
                 lines = "\n".join(f"    {line}" for line in cell.source.splitlines()[:5])
                 message = f"{error.ename}: {error.evalue}"
                 return f"{chapter.name} failed in cell {number}:\n{lines}\n{message}\n{where}"
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
     return f"{chapter.name} failed outside its cells:\n{tail}\n{where}"

@@ -5,6 +5,7 @@ and exit status 130. Nothing heavy is imported before a command needs it.
 """
 
 import inspect
+import io
 import os
 import shlex
 import signal
@@ -62,6 +63,11 @@ Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values t
 
 def main() -> None:
     """Run the command line. What the user can mend is told in one line on stderr, with exit status 2."""
+    if sys.platform == "win32":
+        sys.exit(2)  # the import has said what is needed
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a console may have no "×"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
     try:
         app()

@@ -44,7 +44,7 @@ def _mathjax(book: Path, cache: Path) -> Path:
     for name in _NPM_FILES:
         shutil.copyfile(book / name, cache / name)
     result = subprocess.run(
-        [npm(), "ci"], cwd=cache, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        [npm(), "ci"], cwd=cache, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
     )
     if result.returncode:
         raise BuildError(f"npm could not install MathJax:\n{(result.stderr or result.stdout).strip()}")
