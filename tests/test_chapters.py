@@ -136,7 +136,7 @@ def test_a_chapter_is_executed_again_when_what_it_reads_has_changed(
 ) -> None:
     """Its notebook and parameters, the library, and the results that the project keeps."""
     kept = tmp_path / "results"
-    monkeypatch.setattr(chapters, "_RESULTS", kept)
+    monkeypatch.setenv("VAELIB_RESULTS", str(kept))
     chapter = chapters.check(ROOT / "notebooks", "smoke", {})[0]
     stamps = [chapter.stamp()]
     for name, text in (("paper/full/run.json", "{}"), ("paper/full/run.json", "{ }"), ("sweep/table.csv", "run")):

@@ -192,10 +192,10 @@ def test_the_command_trains_the_four_keeps_them_and_goes_on(
 
 def test_what_the_project_keeps_is_whole_and_of_the_planned_settings() -> None:
     planned = paper.plan()
-    for name, each in paper.kept(paper.KEPT).items():
+    for name, each in paper.kept(paper.kept_folder()).items():
         assert each.experiment == planned[name]
         assert each.provenance["git_commit"] and each.provenance["versions"]["keras"]
-    assert sum(file.stat().st_size for file in paper.KEPT.rglob("*") if file.is_file()) < 12e6
+    assert sum(file.stat().st_size for file in paper.kept_folder().rglob("*") if file.is_file()) < 12e6
 
 
 def test_importing_it_loads_no_keras() -> None:

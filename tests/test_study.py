@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
-from vaelib import claims, ledger, repeats, study, sweep, sweep_table
+from vaelib import claims, ledger, repeats, results, study, sweep, sweep_table
 from vaelib.experiment import Experiment, SettingError
 from vaelib.rotations import initial_rotation
 from vaelib.vendor import BuildError
@@ -36,7 +36,7 @@ def test_the_committed_table_has_every_training_of_the_plan_once(committed: stud
 
 
 def test_the_committed_table_is_small_and_tells_where_it_comes_from(committed: study.Table) -> None:
-    files = list(study.COMMITTED.iterdir())
+    files = list((results.folder() / "sweep").iterdir())
     assert sum(path.stat().st_size for path in files) < 1_000_000
     assert committed.origin["runs"] == len(committed.rows) and committed.origin["fresh"]
     assert committed.origin["versions"]["keras"] and committed.origin["hardware"]["processor"]
@@ -59,7 +59,7 @@ def test_the_rules_are_those_that_stood_when_the_trainings_were_made(committed: 
 
 def test_every_verdict_follows_from_the_table_by_the_rules(committed: study.Table) -> None:
     """Each is computed anew, from the file and by textbook formulas; of the library only the starts' drawn turns."""
-    with open(study.COMMITTED / "table.csv", newline="") as file:
+    with open(results.folder() / "sweep" / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     told = yaml.safe_load(claims.RULES.read_text(encoding="utf-8"))
     rules = [*claims.read(), *(rule for rule in claims.compared()[0] if rule.id in {own["id"] for own in told["own"]})]

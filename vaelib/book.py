@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaelib import provenance, store, study, vendor
+from vaelib import provenance, results, store, study, vendor
 from vaelib.chapters import Chapter, Executor, check
 from vaelib.experiment import SettingError
 from vaelib.run import is_complete
@@ -69,6 +69,8 @@ def build(
     source = output / "source"
     known = check(root / "notebooks", profile, parameters or {}, only=chapters)
     chosen = _choose(known, chapters)
+    if any(STUDY in chapter.values for chapter in chosen):
+        results.folder(root)  # which they read, or it is told here that it is missing
     executor = Executor(output, source / "notebooks", jobs=max(1, jobs or provenance.processors()))
     missing = [chapter.name for chapter in known if chapter not in chosen and not executor.stamp_of(chapter)]
     if missing:

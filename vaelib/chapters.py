@@ -20,13 +20,12 @@ from typing import Any
 import nbformat
 from tqdm import tqdm
 
-from vaelib import notebook, provenance, store
+from vaelib import notebook, provenance, results, store
 from vaelib.experiment import PROFILES, Experiment, SettingError, nearest
 from vaelib.vendor import BuildError
 
 # Those that train most begin first, so that none of them is left alone at the end.
 _LONGEST_FIRST = ("05", "04", "00", "03", "02", "01", "06", "07")
-_RESULTS = Path(__file__).parent.parent / "results"  # tables and runs that the project keeps, which chapters read
 _STARTS = 3  # how often a kernel that dies before its first cell is started
 _NEVER_STARTED = b"Kernel died before replying to kernel_info"
 _GRACE = 10.0  # seconds between asking a chapter to stop and making it
@@ -53,7 +52,8 @@ class Chapter:
     def stamp(self) -> str:
         """Return the digest of what determines the execution: notebook, parameters, library and kept results."""
         library = sorted(file for file in Path(__file__).parent.iterdir() if file.is_file())
-        kept = sorted(file for file in _RESULTS.rglob("*") if file.is_file())
+        results_folder = results.find(self.path.parent)
+        kept = sorted(file for file in results_folder.rglob("*") if file.is_file()) if results_folder else []
         digests = [store.digest(file.read_bytes()) for file in [self.path, *library, *kept]]
         return store.digest(json.dumps([digests, self.injected], sort_keys=True, default=str).encode())
 
@@ -216,7 +216,7 @@ class Executor:
                     raise BuildError(f"{chapter.name} was not begun")
                 process = subprocess.Popen(
                     command,
-                    env=self._environment(private),
+                    env=self._environment(private, results.find(chapter.path.parent)),
                     stdin=subprocess.DEVNULL,
                     stdout=stream,
                     stderr=subprocess.STDOUT,
@@ -229,7 +229,7 @@ class Executor:
                 self._running.discard(process)
         return status
 
-    def _environment(self, private: str) -> dict[str, str]:
+    def _environment(self, private: str, kept: Path | None) -> dict[str, str]:
         """Return an environment in which nothing of the user's can swap the kernel or change the pages."""
         environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND")}
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -242,6 +242,7 @@ class Executor:
             "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
             "JUPYTER_PREFER_ENV_PATH": "1",
             "VAELIB_RUNS": str(self.output / "runs"),
+            "VAELIB_RESULTS": str(kept or ""),  # the chapter is executed elsewhere
             "VAELIB_STATIC": "1",
         }
 

@@ -191,11 +191,17 @@ def paper(
 
     It wants a GPU: on the cores of a processor it takes days.
     """
+    from vaelib import results as kept
+
+    try:
+        target = store.check_writable(results or kept.folder() / "paper")  # before days of training
+    except SettingError as error:
+        raise SettingError(f"{error}; or name another folder by --results") from None
     from vaelib import paper as papers
 
     for name, experiment in papers.plan(devices=devices).items():
         run = _trained(experiment, root)
-        print(f"{name}: {run.path}, kept in {papers.keep(run, results or papers.KEPT)}")
+        print(f"{name}: {run.path}, kept in {papers.keep(run, target)}")
 
 
 def _trained(experiment: Experiment, root: Path) -> "Run":

@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from vaelib import dataset, metrics, run, store
+from vaelib import dataset, metrics, results, run, store
 from vaelib.experiment import Experiment
-
-KEPT = Path(__file__).parent.parent / "results" / "paper"  # a folder for each of the four
 
 _MANIFEST = "run.json"
 # What it is, its name in `figures`, what it is multiplied by, its format, and the study's own with the model it is of.
@@ -54,6 +52,11 @@ class Kept:
     provenance: Mapping[str, Any]
     embeddings: np.ndarray
     weights: Mapping[str, np.ndarray]
+
+
+def kept_folder() -> Path:
+    """Return the project's folder for what is kept, with a folder for each of the four, whether it is there or not."""
+    return (results.find() or Path("results")) / "paper"
 
 
 def plan(**settings: Any) -> dict[str, Experiment]:

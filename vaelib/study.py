@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vaelib import claims, notebook, provenance, repeats, store, sweep, sweep_table
+from vaelib import claims, notebook, provenance, repeats, results, store, sweep, sweep_table
 from vaelib.experiment import Experiment, SettingError
 from vaelib.vendor import BuildError
 
 PLAN = Path(__file__).with_name("sweep.yml")
-COMMITTED = Path(__file__).parent.parent / "results" / "sweep"  # table.csv, provenance.json, and an earlier round
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def plan(seeds: int | None = None) -> list[Experiment]:
 
 def committed() -> Table:
     """Return the table that the project keeps. Raises SettingError where it is missing."""
-    rows = sweep_table.read_table(COMMITTED / "table.csv")
-    return Table(rows, fresh=False, origin=_read_origin("provenance"))
+    return _read("table", "provenance")
 
 
 def earlier() -> Table:
@@ -74,7 +72,7 @@ def earlier() -> Table:
     Its rows have the settings and the numbers of `vaelib.repeats.COLUMNS` alone. Raises SettingError where it is
     missing.
     """
-    return Table(sweep_table.read_table(COMMITTED / "earlier.csv"), fresh=False, origin=_read_origin("earlier"))
+    return _read("earlier", "earlier")
 
 
 def both_rounds() -> list[dict[str, Any]]:
@@ -91,13 +89,14 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
     seeds: as `plan` takes them. With fewer trainings than the kept table has, all of them its own, that table is
     returned with the fresh one as its `anew`: two seeds would leave most claims undecided that twenty decide. 0 gives
     the kept table alone, and so does the profile "smoke", for which training would take too long. root: the folder of
-    the runs, by default that of the chapters. Raises SettingError for a negative number of seeds, BuildError when a
-    training fails twice, and names it.
+    the runs, by default that of the chapters. Raises SettingError for a negative number of seeds, and where the kept
+    table is missing, before anything is trained; BuildError when a training fails twice, and names it.
     """
     if seeds is not None and seeds < 0:
         raise SettingError(f"sweep_seeds = {seeds!r}: allowed are whole numbers from 0, and None for all")
+    kept = committed()
     if seeds == 0 or profile == "smoke":
-        return committed()
+        return kept
     outcome = sweep.train_grid(plan(seeds), (root or notebook.runs_root()) / "sweep")
     if outcome.failed:
         name, reason = next(iter(outcome.failed.items()))
@@ -107,7 +106,7 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
         "versions": provenance.versions(),
         "hardware": provenance.hardware(),
     }
-    fresh, kept = Table(list(outcome.finished.values()), fresh=True, origin=origin), committed()
+    fresh = Table(list(outcome.finished.values()), fresh=True, origin=origin)
     if {row["run"] for row in fresh.rows} < {row["run"] for row in kept.rows}:
         return replace(kept, anew=fresh)
     return fresh
@@ -129,9 +128,10 @@ def keep(found: Table, folder: Path) -> list[Path]:
     return [*written, folder / "provenance.json"]
 
 
-def _read_origin(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((COMMITTED / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+def _read(name: str, origin: str) -> Table:
+    folder = results.folder() / "sweep"
+    rows = sweep_table.read_table(folder / f"{name}.csv")
+    return Table(rows, fresh=False, origin=json.loads((folder / f"{origin}.json").read_text(encoding="utf-8")))
 
 
 def _where(origin: dict[str, Any]) -> str:
