@@ -124,13 +124,22 @@ def test_an_unwritable_folder_is_told_in_one_line_whatever_the_backend_says(tmp_
     assert done.stderr == f"vaelib: cannot write {tmp_path / 'file' / 'runs'}: Not a directory\n"
 
 
-def test_the_backend_is_asked_to_be_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    call(monkeypatch, capsys, "--help")
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    call(monkeypatch, capsys, "--help")
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0", "the user's own wish"
+@pytest.mark.parametrize("words", ["train --profile smoke --root", "book --profile smoke --output"])
+def test_a_backend_that_cannot_train_is_one_line_before_any_work(words: str, tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from vaelib import cli; cli.main()", *words.split(), tmp_path / "made"]
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run(program, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "vaelib: KERAS_BACKEND = 'torch': allowed are tensorflow and jax\n"
+    assert not list(tmp_path.glob("made/*/*"))
+
+
+def test_data_sets_need_no_backend(tmp_path: Path) -> None:
+    program = "import sys; from vaelib import cli; cli.app(standalone_mode=False); assert 'keras' not in sys.modules"
+    words = ["dataset", "--profile", "smoke", "--n-images", "50"]
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_dataset_tells_its_counts_and_exports(

@@ -3,14 +3,12 @@
 `import vaelib` loads no Keras: what needs it is imported on first use.
 """
 
-import json
 import os
 import sys
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaelib import engine
 from vaelib.experiment import Experiment, SettingError
 
 if TYPE_CHECKING:
@@ -35,36 +33,9 @@ def _find_home() -> None:
         os.environ.setdefault("KERAS_HOME", "/tmp/.keras")
 
 
-def _choose_backend() -> None:
-    """Have Keras use JAX where nobody chose a backend, TensorFlow is not installed and JAX is.
-
-    Keras reads the variable when it is first imported, also in the processes that this one starts.
-    """
-    if os.environ.get("KERAS_BACKEND") or _configured() != "tensorflow":
-        return
-    if not _installed("tensorflow") and _installed("jax"):
-        os.environ["KERAS_BACKEND"] = "jax"
-
-
-def _configured() -> str:
-    """Return the backend that Keras's own file names; Keras writes "tensorflow" there where nobody chose any."""
-    home = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
-    try:
-        return str(json.loads((home / "keras.json").read_bytes())["backend"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "tensorflow"
-
-
-def _installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except (ImportError, ValueError):  # something between keeps it away
-        return False
-
-
 _check_system()
 _find_home()
-_choose_backend()
+engine.choose()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,18 +1,49 @@
-"""What differs between Keras's backends: compiled inference, and a batch shared by several devices.
+"""The one door to Keras, and what differs between its backends: compiled inference, a batch shared by several devices.
 
-Nothing here imports TensorFlow or JAX before it is needed, and JAX never where TensorFlow is the backend.
+The library's modules take `keras` and `ops` from here, so that Keras starts as `engine.starting` has it. Nothing here
+imports TensorFlow or JAX before it is needed, and JAX never where TensorFlow is the backend.
 """
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from vaelib import engine
+from vaelib.engine import DeviceError
 
-class DeviceError(RuntimeError):
-    """This machine, or this backend, has not the devices that a training asks for."""
+with engine.starting():
+    import keras
+    from keras import ops as ops  # for the modules that take it from here
+
+
+@contextlib.contextmanager
+def own_settings() -> Iterator[None]:
+    """Give Keras its own defaults for the block, or the function that this decorates, and the user's again after it.
+
+    So no keras.json, variable or call of the user's (floatx, epsilon, image data format, dtype policy, limits of
+    epochs and steps) reaches what a run is made of, and none of the user's own networks notices. Raises DeviceError
+    as `device_names` does.
+    """
+    _devices()
+    config = keras.config
+    settings: list[tuple[Any, Any, Any]] = [
+        (config.set_floatx, config.floatx(), "float32"),
+        (config.set_epsilon, config.epsilon(), 1e-7),
+        (config.set_image_data_format, config.image_data_format(), "channels_last"),
+        (config.set_dtype_policy, config.dtype_policy(), "float32"),
+        (config.set_max_epochs, config.max_epochs(), None),
+        (config.set_max_steps_per_epoch, config.max_steps_per_epoch(), None),
+    ]
+    try:
+        for put, _, own in settings:
+            put(own)
+        yield
+    finally:
+        for put, users, _ in settings:
+            put(users)
 
 
 def name() -> str:
@@ -21,8 +52,24 @@ def name() -> str:
 
 
 def device_names(count: int = 1) -> list[str]:
-    """Return the names of the first `count` devices that train, accelerators before processors: "gpu:0", "cpu:0"."""
-    return [str(device) for device in keras.distribution.list_devices()[:count]]
+    """Return the names of the first `count` devices that train, accelerators before processors: "gpu:0", "cpu:0".
+
+    Raises DeviceError when JAX_PLATFORMS asks for one that this machine has not.
+    """
+    return _devices()[:count]
+
+
+def _devices() -> list[str]:
+    try:
+        return [str(device) for device in keras.distribution.list_devices()]
+    except (RuntimeError, AssertionError) as error:  # JAX has no message for some
+        if not (asked := os.environ.get("JAX_PLATFORMS")):
+            raise
+        found = f" ({' '.join(str(error).split())})" if str(error) else ""
+        raise DeviceError(
+            f"JAX_PLATFORMS = {asked!r}: this machine has no such device{found}; allowed is what it has, cpu at least, "
+            "or nothing, which lets JAX choose"
+        ) from error
 
 
 def on_processor() -> bool:
@@ -65,6 +112,7 @@ def in_calling_thread() -> Any:
     return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
 
+@own_settings()
 def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
     """Return the outputs of a built `model` for inputs (n, ...), as in inference: a list of arrays (n, ...).
 

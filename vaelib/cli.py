@@ -6,7 +6,6 @@ and exit status 130. Nothing heavy is imported before a command needs it.
 
 import inspect
 import io
-import os
 import shlex
 import signal
 import sys
@@ -18,7 +17,8 @@ import typer
 from pydantic import BaseModel
 from typer.core import TyperCommand, TyperGroup
 
-from vaelib import store
+from vaelib import engine, store
+from vaelib.engine import DeviceError
 from vaelib.experiment import PROFILES, DataSettings, Experiment, SettingError
 from vaelib.store import DamagedError, StoreError
 from vaelib.vendor import BuildError
@@ -53,11 +53,6 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
 )
 
-_WITHOUT_BACKEND = {
-    "tensorflow": "TensorFlow is not installed; to use JAX instead set KERAS_BACKEND=jax",
-    "jax": 'JAX is not installed, and KERAS_BACKEND=jax asks for it: pip install "jax[cuda12]", or "jax" without a GPU',
-}
-
 Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values that the options override")]
 
 
@@ -68,18 +63,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console may have no "×"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
     try:
         app()
-    except (SettingError, StoreError, DamagedError) as error:
+    except (SettingError, StoreError, DamagedError, DeviceError) as error:
         _end(error, 2)
     except BuildError as error:
         _end(error, 1)
-    except ModuleNotFoundError as error:
-        top = (error.name or "").split(".")[0]
-        if top not in _WITHOUT_BACKEND:
-            raise
-        _end(_WITHOUT_BACKEND[top], 2)
 
 
 def _end(error: Exception | str, status: int) -> NoReturn:
@@ -300,6 +289,7 @@ def book(
 
     # Asked to end, it stops its chapters as at Ctrl-C; otherwise they would go on alone.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    engine.check_devices()  # before anything is removed
     root = building.find_root()
     html = building.build(
         root,

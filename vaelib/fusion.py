@@ -9,10 +9,8 @@ and devices, and layers with other settings, are called one after the other.
 import functools
 from typing import Any
 
-import keras
-from keras import ops
-
 from vaelib import backend, layers
+from vaelib.backend import keras, ops
 
 
 def normalised_projection(x: Any, norm: Any, projection: Any) -> Any:

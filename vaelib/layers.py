@@ -3,9 +3,9 @@
 from types import MappingProxyType
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
+
+from vaelib.backend import keras, ops
 
 # By which a saved model finds the layers below again, wherever this module was imported.
 _saved = keras.saving.register_keras_serializable(package="vaelib")
@@ -76,7 +76,7 @@ class UpConv2D(keras.layers.Layer):
     def convolve(self, x: Any) -> Any:
         """Return the map (n, 2h, 2w, out) before bias and activation."""
         kernel = ops.einsum("pu,qv,uvio->pqoi", _STRIDED, _STRIDED, ops.cast(self.kernel, "float32"))
-        return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
+        return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same", data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (n, 2h, 2w, out)."""
@@ -119,7 +119,8 @@ class BiasedConv2D(keras.layers.Conv2D):
         simple = self.kernel_size == (1, 1) and self.activation in (keras.activations.relu, keras.activations.linear)
         if simple and keras.backend.backend() == "tensorflow":
             return _pointwise(inputs, kernel, bias, self.activation is keras.activations.relu)
-        return self.activation(_add_bias(ops.conv(inputs, kernel, padding=self.padding), bias))
+        y = ops.conv(inputs, kernel, padding=self.padding, data_format="channels_last")
+        return self.activation(_add_bias(y, bias))
 
 
 @_saved

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from vaelib import dataset, losses
+from vaelib.backend import keras, ops, own_settings
 from vaelib.experiment import Experiment
 from vaelib.fusion import normalised_stack
 from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
 from vaelib.rotations import initial_rotation
 
 
+@own_settings()
 def build_encoder(experiment: Experiment) -> keras.Model:
     """Return the encoder: images (n, s, s, 1) in [0, 1] to z_mean (n, d).
 
@@ -36,6 +36,7 @@ def build_encoder(experiment: Experiment) -> keras.Model:
     return keras.Model(image, outputs[0] if len(outputs) == 1 else outputs, name="encoder")
 
 
+@own_settings()
 def build_decoder(experiment: Experiment) -> keras.Model:
     """Return the decoder: latents (n, d) to logits (n, s, s, 1); their sigmoid is the image.
 
@@ -107,6 +108,7 @@ class VAE(keras.Model):
     z (n, d) and logits (n, s, s).
     """
 
+    @own_settings()
     def __init__(self, experiment: Experiment) -> None:
         super().__init__(name="vae")
         self.experiment = experiment

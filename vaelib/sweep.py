@@ -27,7 +27,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
-from vaelib import provenance, run, store, sweep_table, yaml_text
+from vaelib import engine, provenance, run, store, sweep_table, yaml_text
 from vaelib.experiment import Experiment, SettingError
 from vaelib.parallel import ONE_THREAD, hold_no_semaphore, interrupts_held
 
@@ -165,7 +165,8 @@ def on_dask(
     machine, by default one a core, or one in all where an accelerator does the work. scheduler: the address of a
     running Dask cluster, "tcp://host:8786" say, instead.
     A task that raises is tried once more; that of a lost worker goes to another. Raises SettingError when there is no
-    cluster at the address. Ctrl-C ends the local workers, and leaves a cluster's.
+    cluster at the address, DeviceError when Keras's backend cannot train on this machine. Ctrl-C ends the local
+    workers, and leaves a cluster's.
     """
     outcome = Outcome()
     with _client(workers, scheduler) as client:
@@ -205,6 +206,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         with client:
             yield client
         return
+    engine.check_devices()
     count = _default_workers() if workers is None else workers
     with interrupts_held():
         cluster = LocalCluster(
@@ -217,7 +219,6 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             env={
                 **ONE_THREAD,
                 "OMP_NUM_THREADS": "1",
-                "TF_CPP_MIN_LOG_LEVEL": "2",
                 "DASK_LOGGING__DISTRIBUTED": "critical",
             },
             silence_logs=logging.CRITICAL,
@@ -246,7 +247,6 @@ def _default_workers() -> int:
 
 
 def _ask_backend() -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from vaelib.backend import default_workers
 
     return default_workers(provenance.hardware()["cores"])
@@ -277,8 +277,7 @@ def _one(text: str, root: str) -> dict[str, Any]:
     """Train an experiment, given as JSON, unless it is finished, and return its row. Runs in a worker."""
     hold_to_one_thread()
     hold_no_semaphore()
-    import keras
-
+    from vaelib.backend import keras
     from vaelib.training import train
 
     experiment = Experiment.from_json(text)

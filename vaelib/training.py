@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from vaelib import backend, dataset, provenance, run, store
+from vaelib.backend import keras
 from vaelib.experiment import Experiment
 from vaelib.model import VAE
 from vaelib.run import Run
@@ -44,7 +44,8 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
     that asks for the same run waits for the first. A damaged folder is moved aside, with a warning, and the run
     made again. Raises StoreError when `root` cannot be written and the run is not finished, TrainingError when the
     loss becomes NaN or infinite, when the run was begun on another Keras backend or when there are fewer devices than
-    it asks for. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
+    it asks for, DeviceError when JAX_PLATFORMS asks for one that is not there. Of Keras's settings, in its file or in
+    this process, only the backend counts. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
     """
     try:
         root = store.check_writable(root)
@@ -59,7 +60,8 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
             found = _find(path, experiment)
             _tidy(path, found)
             if found is None or not found.complete:
-                _Trainer(experiment, path, found, progress).fit()
+                with backend.own_settings():
+                    _Trainer(experiment, path, found, progress).fit()
                 found = Run(path)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
