@@ -189,3 +189,15 @@ def test_every_module_stands_in_the_reference_after_those_that_it_loads() -> Non
         names = {alias.name for node in loaded if node.module == "vaelib" for alias in node.names}
         names |= {str(node.module).split(".")[1] for node in loaded if str(node.module).startswith("vaelib.")}
         assert names <= set(listed[:place]), module
+
+
+def test_no_settings_file_or_start_up_file_of_the_user_reaches_a_chapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "matplotlibrc").write_text("image.origin: lower")
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path))
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "start.py"))
+    environment = chapters.Executor(tmp_path, tmp_path, jobs=1)._environment(str(tmp_path))
+    program = "import os, matplotlib; print(matplotlib.rcParams['image.origin'], 'PYTHONSTARTUP' in os.environ)"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["upper", "False"]

@@ -4,7 +4,10 @@ import base64
 import io
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -376,3 +379,63 @@ def test_a_video_has_its_poster_beside_it_on_a_page_and_within_it_live(tmp_path,
             with Image.open(io.BytesIO(content)) as poster:
                 assert (poster.format, poster.size) == ("JPEG", (20, 15))
     assert 'poster="' in figures.show_video(tmp_path / "none.mp4", "no poster was made").data
+
+
+HOSTILE = """
+image.origin: lower
+text.usetex: True
+axes.grid: True
+axes.unicode_minus: False
+font.size: 30
+xtick.bottom: False
+savefig.dpi: 37
+savefig.transparent: True
+animation.bitrate: 1
+backend: pdf
+"""
+
+# Draws an image sheet, a plot and a film without asking for the style, and tells the digests of their pixels.
+DRAWING = """
+import hashlib, io, sys
+import matplotlib.pyplot as plt
+import numpy as np
+from vaelib import Experiment, figures, figures_dataset, film
+
+def digest(figure):
+    canvas = io.BytesIO()
+    figure.savefig(canvas, format="png", metadata={"Software": None})
+    return hashlib.sha256(canvas.getvalue()).hexdigest()
+
+def make():
+    figure = plt.Figure(figsize=(2, 2), dpi=film.DPI)
+    line = figure.subplots().plot([-1, 0])[0]
+    return film.Drawing(figure, lambda number: line.set_ydata([-1, number]), [line])
+
+experiment = Experiment.from_profile("smoke")
+print(digest(figures_dataset.montage(experiment, 3)))
+print(digest(figures.image_rows([np.eye(8)[None, :5]], ["$x$"])))
+figure, axis = plt.subplots()
+print(digest(figures.parameter_axes(axis).figure))
+path = film.render(f"{sys.argv[1]}/film.mp4", make, 9, fps=3, workers=1, progress=False)
+print(*(hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, path.with_suffix(".png"))))
+print(plt.get_backend().lower())
+"""
+
+
+def test_no_settings_file_of_the_user_changes_a_figure(tmp_path):
+    (tmp_path / "matplotlibrc").write_text(HOSTILE)
+    told = []
+    for settings in (os.devnull, str(tmp_path / "matplotlibrc")):
+        environment = {**os.environ, "MATPLOTLIBRC": settings}
+        environment.pop("MPLBACKEND", None)
+        program = [sys.executable, "-c", DRAWING, str(tmp_path)]
+        told.append(subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout.split())
+    assert told[0][:-1] == told[1][:-1]
+    assert (told[0][-1], told[1][-1]) == ("agg", "pdf"), "what draws them is the user's"
+
+
+def test_an_image_stands_upright_whatever_is_set_in_the_process(smoke):
+    with plt.rc_context({"image.origin": "lower"}):
+        figure = figures_dataset.montage(smoke, 3)
+        row = figures.image_rows([np.eye(4)[None]])
+    assert [axis.images[0].origin for axis in (*figure.axes, *row.axes)] == ["upper", "upper"]

@@ -246,7 +246,7 @@ def _column(axis: Axes, image: NDArray[Any], title: str) -> AxesImage:
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.set_title(title, fontsize=9, loc="center")
-    return axis.imshow(image, vmin=0, vmax=1, cmap="gray")
+    return axis.imshow(image, origin="upper", vmin=0, vmax=1, cmap="gray")
 
 
 def _between(track: Numbers, time: float) -> Numbers:

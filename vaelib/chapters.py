@@ -231,7 +231,7 @@ class Executor:
 
     def _environment(self, private: str, kept: Path | None) -> dict[str, str]:
         """Return an environment in which nothing of the user's can swap the kernel or change the pages."""
-        environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND")}
+        environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND", "PYTHONSTARTUP")}
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # Chapters side by side share the cores: more threads than cores cost a third of the speed.
         environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, provenance.processors() // self.jobs)))
@@ -241,6 +241,7 @@ class Executor:
             "JUPYTER_DATA_DIR": f"{private}/data",
             "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
             "JUPYTER_PREFER_ENV_PATH": "1",
+            "MATPLOTLIBRC": os.devnull,
             "VAELIB_RUNS": str(self.output / "runs"),
             "VAELIB_RESULTS": str(kept or ""),  # the chapter is executed elsewhere
             "VAELIB_STATIC": "1",

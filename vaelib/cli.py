@@ -6,6 +6,7 @@ and exit status 130. Nothing heavy is imported before a command needs it.
 
 import inspect
 import io
+import os
 import shlex
 import signal
 import sys
@@ -290,6 +291,7 @@ def book(
     # Asked to end, it stops its chapters as at Ctrl-C; otherwise they would go on alone.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     engine.check_devices()  # before anything is removed
+    os.environ["MATPLOTLIBRC"] = os.devnull  # the pages are the book's, whatever the user's own figures look like
     root = building.find_root()
     html = building.build(
         root,

@@ -31,14 +31,26 @@ _WAYS_BACK = {"scene": "resetCameraLastSave3d", "xaxis": "resetScale2d"}  # Plot
 
 
 def style() -> None:
-    """Give matplotlib the book's look, and notebooks sharp pictures. Call it once at a notebook's start."""
-    plt.style.use(Path(__file__).with_name("book.mplstyle"))
+    """Give matplotlib the book's look, and notebooks sharp pictures. Call it once at a notebook's start.
+
+    The look is matplotlib's own defaults and a few changes, whatever the user's matplotlibrc says; the backend, which
+    draws it, stays the user's. Importing this module gives it too, so that no figure of the library is without it;
+    what is set in `matplotlib.rcParams` afterwards holds.
+    """
+    _look()
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats("retina")
     except (ImportError, AttributeError):
         pass  # outside a notebook there is nothing to sharpen
+
+
+def _look() -> None:
+    plt.style.use(["default", Path(__file__).with_name("book.mplstyle")])
+
+
+_look()  # a turned image or a missing LaTeX would be found in figures that were made before `style`
 
 
 def image_rows(
@@ -69,7 +81,7 @@ def image_rows(
 
 def show_image(axis: Axes, image: np.ndarray) -> None:
     """Show one image (h, w), uint8 or float in [0, 1], on a fixed grey scale, without ticks."""
-    axis.imshow(image, vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axis.imshow(image, origin="upper", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
 

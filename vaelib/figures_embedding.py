@@ -181,7 +181,7 @@ def matrices(covariance: Numbers, correlation: Numbers) -> Figure:
         (axes[1], correlation, 1.0, "correlation"),
     ):
         d = len(matrix)
-        picture = axis.imshow(matrix, cmap="PuOr", vmin=-reach, vmax=reach)
+        picture = axis.imshow(matrix, origin="upper", cmap="PuOr", vmin=-reach, vmax=reach)
         form = ".2f" if reach >= 0.1 else ".1e"
         for (i, j), entry in np.ndenumerate(matrix):
             color = "w" if abs(entry) > 0.6 * reach else "k"

@@ -28,14 +28,14 @@ def overview(run: Run, data: DataSet) -> Figure:
     axis = left.subplots()
     a, b = dataset.grid(_GRID).T
     images = curves.render(a, b, image_size=_PIXELS, line_width=_LINE_WIDTH, framing="square")
-    axis.imshow(dataset.montage(images, _GRID), cmap="gray", interpolation="antialiased")
+    axis.imshow(dataset.montage(images, _GRID), origin="upper", cmap="gray", interpolation="antialiased")
     axis.set(xlabel="$a$ →", ylabel="← $b$", xticks=[], yticks=[])
 
     unseen = data.images[data.validation[:_PAIRS]]
     pairs = np.stack([unseen / 255, run.reconstruct(unseen)], axis=1).reshape(-1, *unseen.shape[1:])
     for cell, image in zip(middle.subplots(_PAIRS // 2, 4).flat, pairs, strict=False):
         cell.set_axis_off()
-        cell.imshow(image, vmin=0, vmax=1, cmap="gray", interpolation="nearest")
+        cell.imshow(image, origin="upper", vmin=0, vmax=1, cmap="gray", interpolation="nearest")
 
     mu = run.embeddings[run.best_epoch]
     azimuth, elevation = figures.viewing_angles(mu)

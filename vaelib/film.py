@@ -69,7 +69,7 @@ def render(
         raise ValueError(f"path = {str(path)!r}, frames = {frames!r}: allowed are .mp4 and 1 or more")
     store.check_writable(path.parent)
     canvas = _Canvas(make())
-    writer = _Writer(fps=fps, codec="libx264", extra_args=_ENCODING)
+    writer = _Writer(fps=fps, codec="libx264", bitrate=-1, extra_args=_ENCODING)
     pictures = _pictures(canvas, make, frames, provenance.hardware()["cores"] if workers is None else workers)
     still = io.BytesIO()
     with (
