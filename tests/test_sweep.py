@@ -368,6 +368,24 @@ def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
+def test_a_notebooks_kernel_is_this_python_whatever_the_user_has(
+    rerun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = '{"argv": ["/bin/false"], "display_name": "Wrong", "language": "python"}'
+    for variable, below in {"JUPYTER_PATH": "", "JUPYTER_DATA_DIR": "", "HOME": ".local/share/jupyter"}.items():
+        kernels = tmp_path / variable / below / "kernels" / "python3"
+        kernels.mkdir(parents=True)
+        write(kernels / "kernel.json", wrong)
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    start = tmp_path / "ipython" / "profile_default" / "startup"
+    start.mkdir(parents=True)
+    write(start / "00.py", "several_more = 1\n1 / 0\n")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    wanted = Sweep(profile="smoke", grid={"x": [2]})
+    outcome = sweep_notebooks.execute_grid(wanted, rerun, tmp_path / "out", workers=1, progress=False)
+    assert not outcome.failed and [row["the_square"] for row in outcome.finished.values()] == [4.0]
+
+
 def test_the_command_lays_a_grid_over_a_notebook(rerun: Path, tmp_path: Path) -> None:
     text = "profile: smoke\ngrid: {x: [0, 1e-2], several: [[1, 2.5]]}\n"  # YAML reads 1e-2 as text
     done = vaelib("sweep", write(tmp_path / "g.yml", text), "--notebook", rerun, "--root", tmp_path, "--workers", 1)

@@ -142,6 +142,24 @@ def _defaults(path: Path) -> dict[str, Any]:
     return namespace
 
 
+def kernel_environment(private: str) -> dict[str, str]:
+    """Return an environment in which nothing of the user's can swap a notebook's kernel or change what it shows.
+
+    private: a folder for this one execution, which takes what IPython and Jupyter write.
+    """
+    users = ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "MPLBACKEND", "PYTHONSTARTUP", "VAELIB_STATIC")
+    environment = {name: value for name, value in os.environ.items() if name not in users}
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return environment | {
+        "IPYTHONDIR": f"{private}/ipython",
+        "JUPYTER_CONFIG_DIR": f"{private}/config",
+        "JUPYTER_DATA_DIR": f"{private}/data",
+        "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "MATPLOTLIBRC": os.devnull,
+    }
+
+
 class Executor:
     """Executes chapters into the folder `notebooks`; logs, runs and stamps lie in `output`."""
 
@@ -230,18 +248,11 @@ class Executor:
         return status
 
     def _environment(self, private: str, kept: Path | None) -> dict[str, str]:
-        """Return an environment in which nothing of the user's can swap the kernel or change the pages."""
-        environment = {k: v for k, v in os.environ.items() if k not in ("JUPYTER_PATH", "MPLBACKEND", "PYTHONSTARTUP")}
-        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        """Return what a chapter runs in: a page is made, of runs that lie in the output folder."""
+        environment = kernel_environment(private)
         # Chapters side by side share the cores: more threads than cores cost a third of the speed.
         environment.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, provenance.processors() // self.jobs)))
         return environment | {
-            "IPYTHONDIR": f"{private}/ipython",
-            "JUPYTER_CONFIG_DIR": f"{private}/config",
-            "JUPYTER_DATA_DIR": f"{private}/data",
-            "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "MATPLOTLIBRC": os.devnull,
             "VAELIB_RUNS": str(self.output / "runs"),
             "VAELIB_RESULTS": str(kept or ""),  # the chapter is executed elsewhere
             "VAELIB_STATIC": "1",

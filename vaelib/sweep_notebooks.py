@@ -1,8 +1,10 @@
 """A notebook executed by papermill over a grid of its parameters, the way runs are trained over a grid of settings."""
 
 import ast
+import contextlib
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,11 @@ def execute_grid(
 ) -> sweep.Outcome:
     """Execute a notebook once for each point of a grid of its parameters; return the rows of the table by file.
 
-    notebook: one with a cell tagged `parameters`. output: the folder of the executed notebooks; on a cluster, one that
-    all its machines see. One that is there already, of the same notebook and parameters, is not executed again. A row
-    has the file, the parameters of the grid as the notebook takes them (a list as its values with spaces between), the
-    seconds of the execution, and every number and word that the notebook glued. workers and scheduler: as
-    `sweep.on_dask` takes them.
+    notebook: one with a cell tagged `parameters`; its kernel is this Python, whatever the user's own Jupyter and
+    IPython say. output: the folder of the executed notebooks; on a cluster, one that all its machines see. One that is
+    there already, of the same notebook and parameters, is not executed again. A row has the file, the parameters of the
+    grid as the notebook takes them (a list as its values with spaces between), the seconds of the execution, and every
+    number and word that the notebook glued. workers and scheduler: as `sweep.on_dask` takes them.
 
     Raises SettingError for a parameter that the notebook does not have or a value that is not allowed, BuildError when
     it is no such notebook, both before anything is executed.
@@ -61,11 +63,30 @@ def _execute(notebook: str, injected: dict[str, Any], target: str, values: Mappi
         # Another name until it is whole; what is left of one that failed shows where.
         unfinished = path.with_suffix(".unfinished.ipynb")
         here = str(Path(notebook).parent)
-        papermill.execute_notebook(
-            notebook, str(unfinished), injected, kernel_name="python3", cwd=here, progress_bar=False
-        )
+        with _private_kernel():
+            papermill.execute_notebook(
+                notebook, str(unfinished), injected, kernel_name="python3", cwd=here, progress_bar=False
+            )
         os.replace(unfinished, path)
     return _row(path, values)
+
+
+@contextlib.contextmanager
+def _private_kernel() -> Iterator[None]:
+    """Within, this process starts kernels as `vaelib book` does; Jupyter has no other place to be told than here."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="vaelib-sweep-") as private:
+        _become(chapters.kernel_environment(private))
+        try:
+            yield
+        finally:
+            _become(before)
+
+
+def _become(environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
 
 
 def _row(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
