@@ -350,7 +350,7 @@ def test_a_living_figure_has_one_button_which_puts_it_back(living, button, monke
 
     monkeypatch.delenv("VAELIB_STATIC")
     shown = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
     monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
     assert IPythonDisplayFormatter()(figures.show_plotly(living(n=2), "a figure")), "it does not show itself"
     (bundle,) = shown
@@ -366,19 +366,21 @@ def test_frame_slider_names_every_frame():
     assert slider["active"] == 1
 
 
-def test_a_video_has_its_poster_beside_it_on_a_page_and_within_it_live(tmp_path, monkeypatch):
-    """JupyterLab does not look for posters where it looks for videos."""
+def test_a_video_and_its_poster_are_beside_a_page_and_within_a_live_output(tmp_path, monkeypatch):
     plt.imsave(tmp_path / "film.png", np.zeros((30, 40)))
-    for static in (True, False):
-        monkeypatch.setattr(notebook, "is_static", lambda static=static: static)
-        shown = figures.show_video(tmp_path / "film.mp4", "a film", width=20).data
-        assert f'src="{tmp_path / "film.mp4"}"' in shown
-        assert (f'poster="{tmp_path / "film.png"}"' in shown) == static
-        if not static:
-            content = base64.b64decode(re.search(r'poster="data:image/jpeg;base64,([^"]+)"', shown)[1])
-            with Image.open(io.BytesIO(content)) as poster:
-                assert (poster.format, poster.size) == ("JPEG", (20, 15))
-    assert 'poster="' in figures.show_video(tmp_path / "none.mp4", "no poster was made").data
+    for name in ("film.mp4", "no-poster.mp4"):
+        (tmp_path / name).write_bytes(b"moving")
+    monkeypatch.setattr(notebook, "is_static", lambda: True)
+    page = figures.show_video(tmp_path / "film.mp4", "a film", width=20).data
+    assert f'src="{tmp_path / "film.mp4"}"' in page and f'poster="{tmp_path / "film.png"}"' in page
+    monkeypatch.setattr(notebook, "is_static", lambda: False)
+    live = figures.show_video(tmp_path / "film.mp4", "a film", width=20).data
+    assert str(tmp_path) not in live
+    assert f'src="data:video/mp4;base64,{base64.b64encode(b"moving").decode()}"' in live
+    content = base64.b64decode(re.search(r'poster="data:image/jpeg;base64,([^"]+)"', live)[1])
+    with Image.open(io.BytesIO(content)) as poster:
+        assert (poster.format, poster.size) == ("JPEG", (20, 15))
+    assert 'src="data:video' in figures.show_video(tmp_path / "no-poster.mp4", "no poster was made").data
 
 
 HOSTILE = """

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import List, Optional  # noqa: UP035 - as the chapters spell it, for papermill
 
 import numpy as np
@@ -118,6 +119,20 @@ def test_runs_lie_where_the_environment_says_or_beside_the_chapters(tmp_path, mo
     for here, root in ((tmp_path / "notebooks", tmp_path / "runs"), (tmp_path, tmp_path / "runs")):
         monkeypatch.chdir(here)
         assert notebook.runs_root() == root
+
+
+def test_a_film_is_written_beside_a_page_and_else_where_no_other_kernel_writes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VAELIB_STATIC", "1")
+    assert notebook.media("walk.mp4") == Path("media/walk.mp4")
+    monkeypatch.delenv("VAELIB_STATIC")
+    path = notebook.media("walk.mp4")
+    assert path.parent.is_dir() and tmp_path not in path.parents and notebook.media("walk.mp4") == path
+    other = subprocess.run(
+        [sys.executable, "-c", "from vaelib import notebook; print(notebook.media('walk.mp4'))"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(other.stdout.strip()) != path and not Path(other.stdout.strip()).parent.exists()
 
 
 def test_a_page_is_static_only_when_the_build_says_so(monkeypatch):

@@ -1,5 +1,6 @@
 """Sweeps: what a file means, every run once, failures and lost workers, one table."""
 
+import base64
 import contextlib
 import csv
 import os
@@ -334,6 +335,8 @@ NOTEBOOK = [
     "profile: str = 'book'",
     "from vaelib import notebook\nnotebook.parameters(globals())\nassert x < 9, 'too large'",
     "notebook.glue('the_', square=x * x, name=repr(word), hidden=[1])",
+    "from vaelib import figures\nfilm = notebook.media('walk.mp4')\nfilm.write_text(f'a walk at {x}')\n"
+    "figures.show_video(film, 'a walk')",
 ]
 
 
@@ -361,6 +364,10 @@ def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(
     assert "too large" in reason
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("n-????????????.ipynb")}
     assert {path.name for path in times} == set(outcome.finished)
+    for name, row in outcome.finished.items():  # each has its own film, and none is in the folder that they share
+        film = base64.b64encode(f"a walk at {row['x']}".encode()).decode()
+        assert f"data:video/mp4;base64,{film}" in (tmp_path / "out" / name).read_text()
+    assert not list(tmp_path.rglob("*.mp4")) and not (tmp_path / "media").exists()
     less = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, 3]})
     monkeypatch.setattr(sweep, "on_dask", None)  # calling it would fail
     again = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", progress=False)

@@ -6,7 +6,6 @@ plays the kernel's part.
 """
 
 import base64
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from vaelib import explorer_data, notebook
+from vaelib import explorer_data, living, notebook
 from vaelib.dataset import TRANSECTS
 from vaelib.experiment import PARAMETER_RANGE
 from vaelib.figures import COLORMAPS
@@ -70,6 +69,8 @@ class Explorer(anywidget.AnyWidget):
 
     _esm = module_source()
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
+    picture: bytes | None = None  # what stands in for it where it cannot live (PNG), and in words
+    alt = ""
 
     info = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
@@ -165,12 +166,12 @@ class Explorer(anywidget.AnyWidget):
         }
         # Within a script element only "</" and "<!--" have a meaning for the page.
         text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-        image = base64.b64encode(picture).decode()
-        return (
-            '<div class="living-widget" id="explorer">'
-            f'<img class="stand-in" style="width: 100%" src="data:image/png;base64,{image}" alt="{html.escape(alt)}">'
-            f'<script type="application/json">{text}</script></div>'
-        )
+        image = living.image(picture, alt, 'class="stand-in" style="width: 100%"')
+        return f'<div class="living-widget" id="explorer">{image}<script type="application/json">{text}</script></div>'
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        alt = self.alt or f"The explorer of the runs {', '.join(self.names)}."
+        return living.bundle(super()._repr_mimebundle_(**kwargs), self.picture, alt)
 
 
 def explorer(
@@ -199,10 +200,9 @@ def explorer(
 def show(widget: Explorer, picture: bytes, alt: str) -> Any:
     """Return the explorer for display: live it is the widget; in a page it wakes when it is scrolled into view.
 
-    picture: PNG bytes of what is seen until then, in print, and without JavaScript; alt: the same in words.
+    picture: PNG bytes of what is seen until then, in print, and without JavaScript or a kernel; alt: the same in words.
     """
-    if not notebook.is_static():
-        return widget
-    from IPython.display import HTML
-
-    return HTML(widget.html(picture, alt))
+    if notebook.is_static():
+        return living.Page(widget.html(picture, alt), alt)
+    widget.picture, widget.alt = picture, alt
+    return widget

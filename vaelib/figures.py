@@ -1,6 +1,5 @@
 """The one look of all figures, and the ways they come into a page: image grids, Plotly, videos, notes."""
 
-import base64
 import functools
 import html
 import io
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from vaelib import notebook
+from vaelib import figures_still, living, notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
 from vaelib.run import Run
 
@@ -103,8 +102,9 @@ def hole(axis: Axes, experiment: Experiment, **options: Any) -> None:
 def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
     """Return a Plotly figure for display: live it is the figure itself, in a page it is HTML that needs no network.
 
-    In a page it sleeps until it is scrolled into view; the book's script wakes it. alt: what the figure shows, for
-    those who cannot see it. height: pixels.
+    In a page it sleeps until it is scrolled into view; the book's script wakes it. A still picture of it stands in
+    until then, and wherever it cannot live. alt: what the figure shows, for those who cannot see it. height: pixels.
+    Raises ValueError for a figure of which `figures_still.still` draws none.
     """
     figure.update_layout(
         template="plotly_white", height=height, margin={"l": 10, "r": 10, "t": 30, "b": 10}, font={"size": 13}
@@ -116,17 +116,33 @@ def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
     if not notebook.is_static():
         # A figure has no place for its configuration, and is asked by this name to show itself.
         # JupyterLab resizes the figure itself: were Plotly to do so too, its first redraw would leave no height.
-        figure._ipython_display_ = functools.partial(figure.show, config={**config, "responsive": False})
+        figure._ipython_display_ = functools.partial(_show_live, figure, alt, {**config, "responsive": False})
         return figure
-    from IPython.display import HTML
-
     body = figure.to_html(
         full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, config=config
     )  # fmt: skip
-    return HTML(
+    # As high as the figure, so that nothing moves when it takes the picture's place.
+    look = f'class="stand-in" style="display: block; width: 100%; height: {height}px; object-fit: contain"'
+    return living.Page(
         f'<div class="living-figure" role="group" aria-label="{html.escape(alt)}" data-script="{PLOTLY_SCRIPT}" '
-        f'style="min-height: {height}px"><template>{body}</template></div>'
+        f'style="min-height: {height}px">{living.image(_still(figure), alt, look)}<template>{body}</template></div>',
+        alt,
     )
+
+
+def _show_live(figure: Any, alt: str, config: dict[str, Any]) -> None:
+    from IPython.display import display
+
+    playable = figure._repr_mimebundle_(config=config)
+    if not playable:
+        figure.show(config=config)  # in a terminal: Plotly opens a browser
+        return
+    data, metadata = living.bundle(playable, _still(figure), alt)
+    display(data, metadata=metadata, raw=True)
+
+
+def _still(figure: Any) -> bytes:
+    return living.png(figures_still.still(figure))
 
 
 def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[str, Any]:
@@ -156,16 +172,27 @@ def viewing_angles(mu: NDArray[Any]) -> tuple[float, float]:
 
 
 def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:
-    """Return a video for display, with controls, looping and muted; its poster is the PNG of the same name."""
-    from IPython.display import HTML
+    """Return a video (MP4) for display, with controls, looping and muted; its poster is the PNG of the same name.
 
-    source = Path(path)
-    poster = source.with_suffix(".png")
-    # JupyterLab finds the video beside the notebook, but looks for a poster elsewhere.
-    shown = poster if notebook.is_static() or not poster.is_file() else _within(poster, width)
-    return HTML(
+    A page names the files, which lie beside it. Live the output holds both, and needs no file afterwards, wherever the
+    notebook is moved. alt: what the video shows. width: pixels.
+    """
+    source, picture = Path(path), Path(path).with_suffix(".png")
+    if notebook.is_static():
+        return living.Page(_video(str(source), str(picture), alt, width), alt)
+    film = living.data_uri(source.read_bytes(), "video/mp4")
+    if not picture.is_file():
+        return living.Page(_video(film, "", alt, width), alt)
+    poster = _within(picture, width)
+    # For viewers that leave out what they take for unsafe, films among it, and keep what is in them.
+    inside = f'<img src="{poster}" alt="{html.escape(alt)}">'
+    return living.Page(_video(film, poster, alt, width, inside), alt, picture.read_bytes())
+
+
+def _video(source: str, poster: str, alt: str, width: int, inside: str = "") -> str:
+    return (
         f'<video class="living-figure" controls loop muted playsinline preload="metadata" width="{width}" '
-        f'style="max-width:100%" poster="{shown}" src="{source}" aria-label="{html.escape(alt)}"></video>'
+        f'style="max-width:100%" poster="{poster}" src="{source}" aria-label="{html.escape(alt)}">{inside}</video>'
     )
 
 
@@ -176,7 +203,7 @@ def _within(picture: Path, width: int) -> str:
     small.thumbnail((width, small.height))
     content = io.BytesIO()
     small.save(content, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return living.data_uri(content.getvalue(), "image/jpeg")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "") -> Any:

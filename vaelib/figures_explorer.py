@@ -1,19 +1,16 @@
 """The picture that stands in for the explorer: the same three views, drawn once."""
 
-import io
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from PIL import Image
 
 from vaelib import dataset, figures, metrics
+from vaelib.living import png as png
 from vaelib.run import Run
 from vaelib.scene import Scene
 
 _DPI = 130
 _POINTS = 1200  # training images in the latent space
-_COLORS = 96  # of the picture, whose bytes lie in the page
 
 
 def still(run: Run, parameters: ArrayLike) -> Figure:
@@ -58,13 +55,3 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
         axis.set_title(title)
     axes[2].images[0].set(cmap="PuOr_r", clim=(-1, 1))
     return figure
-
-
-def png(figure: Figure, *, colors: int = _COLORS) -> bytes:
-    """Return a figure at its own resolution as a PNG of at most `colors` colours (2 to 256): few bytes for a page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi="figure")
-    small = Image.open(buffer).convert("RGB").quantize(colors)
-    result = io.BytesIO()
-    small.save(result, "PNG", optimize=True)
-    return result.getvalue()

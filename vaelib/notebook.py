@@ -5,8 +5,10 @@ Papermill injects unknown names silently and checks no types, so a chapter check
 
 import ast
 import contextlib
+import functools
 import itertools
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,21 @@ def runs_root() -> Path:
         return Path(chosen)
     here = Path.cwd()
     return (here.parent if here.name == "notebooks" else here) / "runs"
+
+
+def media(name: str) -> Path:
+    """Return the path at which a chapter writes a film, or a picture, that it shows.
+
+    While a page is made: in the folder `media` beside it. Else, where several executions share a working folder and
+    the executed notebook may lie anywhere: in a folder of this kernel's own, which ends with it; what shows the film
+    (`figures.show_video`) then holds it.
+    """
+    return (Path("media") if is_static() else Path(_scratch().name)) / name
+
+
+@functools.cache
+def _scratch() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="vaelib-media-")
 
 
 def is_static() -> bool:

@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import dataset, figures_dataset, figures_loss, notebook
+from vaelib import dataset, figures_dataset, figures_loss, living, notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
 
 _DPI = 100
@@ -29,8 +29,10 @@ class Control(ipywidgets.VBox):
 
     figure: drawn into and kept. sliders: by name; rows of buttons to choose from may be among them. update: called
     with their values by name; changes the figure and returns the line. moving: the artists that `update` changes; if
-    given, the rest is drawn once and never again. Attributes: `sliders`, `reset`, `picture`,
-    `line`.
+    given, the rest is drawn once and never again. alt: what the picture shows, for those who cannot see it. Attributes:
+    `sliders`, `reset`, `picture`, `line`, `alt`.
+
+    Where no slider can move, in an executed notebook that is printed or converted, the picture as it was stands there.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class Control(ipywidgets.VBox):
         update: Callable[..., str],
         *,
         moving: Sequence[Artist] = (),
+        alt: str = "A picture that follows sliders.",
     ) -> None:
+        self.alt = alt
         self.sliders = dict(sliders)
         self.reset = ipywidgets.Button(description="Reset", tooltip="Put the sliders back", icon="undo")
         self.picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
@@ -79,6 +83,9 @@ class Control(ipywidgets.VBox):
         Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB").save(buffer, "PNG", compress_level=1)
         return buffer.getvalue()
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> living.Bundle:
+        return living.bundle(super()._repr_mimebundle_(**kwargs), self.picture.value, self.alt)
+
     def _put_back(self, _button: Any) -> None:
         self._resetting = True
         try:
@@ -87,6 +94,20 @@ class Control(ipywidgets.VBox):
         finally:
             self._resetting = False
         self._follow()
+
+
+class Controls(ipywidgets.HBox):
+    """Controls side by side."""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> living.Bundle:
+        pictures = [Image.open(io.BytesIO(control.picture.value)) for control in self.children]
+        sheet = Image.new("RGB", (sum(each.width for each in pictures), max(each.height for each in pictures)), "white")
+        for i, each in enumerate(pictures):
+            sheet.paste(each, (sum(before.width for before in pictures[:i]), 0))
+        buffer = io.BytesIO()
+        sheet.save(buffer, "PNG")
+        alt = " ".join(control.alt for control in self.children)
+        return living.bundle(super()._repr_mimebundle_(**kwargs), buffer.getvalue(), alt)
 
 
 def curve_explorer(experiment: Experiment) -> Control | Figure:
@@ -111,10 +132,11 @@ def curve_explorer(experiment: Experiment) -> Control | Figure:
     sliders = {
         name: _slider(value, *PARAMETER_RANGE[name], description=f"${name}$") for name, value in (("a", a), ("b", b))
     }
-    return Control(figure, sliders, update, moving=(image, place))
+    alt = "Left, the image of a curve; right, its place in the parameter space, with the hole."
+    return Control(figure, sliders, update, moving=(image, place), alt=alt)
 
 
-def loss_surfaces(experiment: Experiment) -> ipywidgets.HBox | Figure:
+def loss_surfaces(experiment: Experiment) -> Controls | Figure:
     """Return two controls: the surface over (μ_i, μ_j) that β and γ make, and the one of two free mixing weights.
 
     They begin with the experiment's β and γ and the study's drawing, 0.2 and 0.8. In a page without a kernel: a
@@ -124,7 +146,7 @@ def loss_surfaces(experiment: Experiment) -> ipywidgets.HBox | Figure:
         shipped = experiment.replace(beta=1e-3, gamma=1e-3)
         weights = [figures_loss.pair_weights(experiment), figures_loss.pair_weights(shipped), (0.2, 0.8)]
         return figures_loss.surfaces(weights, [_title(experiment), _title(shipped), "weights 0.2 and 0.8"])
-    return ipywidgets.HBox([_trained_surface(experiment), _mixed_surface()], layout={"flex_flow": "row wrap"})
+    return Controls([_trained_surface(experiment), _mixed_surface()], layout={"flex_flow": "row wrap"})
 
 
 def _trained_surface(experiment: Experiment) -> Control:
@@ -140,7 +162,8 @@ def _trained_surface(experiment: Experiment) -> Control:
         "beta": _log_slider(experiment.beta, description="β"),
         "gamma": _log_slider(experiment.gamma, description="γ"),
     }
-    return Control(figure, sliders, update)
+    alt = "The surface over two latents that the weights of the KL term and of the penalty make."
+    return Control(figure, sliders, update, alt=alt)
 
 
 def _mixed_surface() -> Control:
@@ -156,7 +179,8 @@ def _mixed_surface() -> Control:
         "squares": _slider(0.2, 0, 1, description="squares"),
         "product": _slider(0.8, 0, 1, description="product"),
     }
-    return Control(figure, sliders, update)
+    alt = "The surface over two latents that a weight of the squares and one of the product make."
+    return Control(figure, sliders, update, alt=alt)
 
 
 def _title(experiment: Experiment) -> str:

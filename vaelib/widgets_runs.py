@@ -39,7 +39,8 @@ def latent_explorer(run: Run) -> Control | Figure:
     sliders = {
         f"mu_{i + 1}": _latent_slider(sheet.mu[:, i], sheet.origin[i], description=rf"$\mu_{i + 1}$") for i in range(3)
     }
-    return Control(figure, sliders, update, moving=view.moving)
+    alt = "The image decoded at a latent point, the training image nearest to it, and the point's place by the sheet."
+    return Control(figure, sliders, update, moving=view.moving, alt=alt)
 
 
 def transect_explorer(run: Run) -> Control | Figure:
@@ -75,7 +76,8 @@ def transect_explorer(run: Run) -> Control | Figure:
             description="point",
         ),
     }
-    return Control(figure, sliders, update, moving=view.moving)
+    alt = "A curve of a transect, its reconstruction, their difference, and the error along the transect."
+    return Control(figure, sliders, update, moving=view.moving, alt=alt)
 
 
 def epoch_explorer(run: Run) -> Control | Figure:
@@ -98,7 +100,8 @@ def epoch_explorer(run: Run) -> Control | Figure:
         return f"Validation loss {loss:.4f}{best}; cross-entropy {cross_entropy:.4f}, KL term {kl:.2f}."
 
     slider = ipywidgets.IntSlider(value=run.best_epoch, min=0, max=run.epochs, description="epoch")
-    return Control(figure, {"epoch": slider}, update, moving=view.moving)
+    alt = "The embedding at one epoch, coloured by a and by b, and the losses over the epochs."
+    return Control(figure, {"epoch": slider}, update, moving=view.moving, alt=alt)
 
 
 def _latent_slider(values: np.ndarray, start: float, *, description: str) -> ipywidgets.FloatSlider:

@@ -54,6 +54,7 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
     if (!asleep || figure.dataset.waking) return;
     figure.dataset.waking = "true";
     await loadOnce(figure.dataset.script);
+    figure.querySelector(":scope > .stand-in")?.remove();
     asleep.replaceWith(asleep.content.cloneNode(true)); // its scripts run as they enter the page
   }
 

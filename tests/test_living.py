@@ -1,0 +1,153 @@
+"""Living outputs where they cannot live: each is a picture with its words, in the notebook itself, wherever it lies."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import papermill
+import plotly.graph_objects as go
+import pytest
+from matplotlib.figure import Figure
+from nbconvert import HTMLExporter, MarkdownExporter
+from nbformat.v4 import new_code_cell, new_notebook
+from traitlets.config import Config
+
+from vaelib import figures, figures_loss, figures_still, living
+
+PNG = living.png(Figure(figsize=(0.1, 0.1)))
+CELLS = {
+    "a turning square": "figures.show_plotly(figures_loss.living_rotation(n=3, dots=2), words)",
+    "a surface to turn": "figures.show_plotly(figures_loss.living_pair_surface(n=2), words)",
+    "the explorer": "show(explorer({'one': run}), living.png(figures_explorer.still(run, (1.25, 1))), words)",
+    "a film": "figures.show_video(animation.rotating_embedding(notebook.media('film.mp4'), mu, "
+    "{'a': mu[:, 0]}, frames=2), words)",
+    "Left, the image of a curve": "widgets.curve_explorer(experiment)",
+    "The surface over two latents": "widgets.loss_surfaces(experiment)",
+    "The image decoded at a latent point": "widgets_runs.latent_explorer(run)",
+    "A curve of a transect": "widgets_runs.transect_explorer(run)",
+    "The embedding at one epoch": "widgets_runs.epoch_explorer(run)",
+}
+BEGIN = """
+from vaelib import Experiment, animation, figures, figures_explorer, figures_loss, living, notebook, train
+from vaelib import widgets, widgets_runs
+from vaelib.explorer import explorer, show
+experiment = Experiment.from_profile("smoke", n_images=80, width=0.06, epochs=1, snapshots=[])
+run = train(experiment, "runs", progress=False)
+mu = run.embeddings[-1]
+"""
+
+
+class Pictures(HTMLParser):
+    """The words of the pictures that a text holds itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "img" and str(found["src"]).startswith("data:image/"):
+            self.words.append(str(found["alt"]))
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A notebook of every kind of living output, executed by papermill in one folder into another."""
+    folder = tmp_path_factory.mktemp("living")
+    sources = [BEGIN, *(f"words = {words!r}\n{call}" for words, call in CELLS.items())]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = new_notebook(cells=[new_code_cell(source) for source in sources], metadata={"kernelspec": kernel})
+    (folder / "work").mkdir()
+    nbformat.write(made, folder / "made.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("VAELIB_STATIC", raising=False)
+        target = folder / "executed.ipynb"
+        papermill.execute_notebook(
+            str(folder / "made.ipynb"), str(target), cwd=str(folder / "work"), progress_bar=False
+        )
+    assert {path.name for path in (folder / "work").iterdir()} == {"runs"}, "a film was left in the working folder"
+    return target
+
+
+@pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
+def test_a_converted_notebook_shows_a_picture_and_its_words_for_every_living_output(
+    executed: Path, exporter: type[HTMLExporter]
+) -> None:
+    # Without the widgets' states, of which nbconvert's HTML would make widgets that need a network.
+    config = Config({"ClearMetadataPreprocessor": {"enabled": True}})
+    text, _ = exporter(config=config).from_filename(str(executed))
+    pictures = Pictures()
+    pictures.feed(text)
+    assert len(pictures.words) == len(CELLS)
+    for words, found in zip(CELLS, pictures.words, strict=True):
+        assert found.startswith(words)
+
+
+@pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
+def test_a_converted_notebook_tells_no_objects_address(executed: Path, exporter: type[HTMLExporter]) -> None:
+    text, _ = exporter().from_filename(str(executed))
+    assert not re.search(r"object at 0x|IPython\.core|VBox\(children|Explorer\(", text)
+
+
+def test_every_living_output_still_lives_where_it_can_and_has_a_picture_for_print(executed: Path) -> None:
+    widget, plotly = "application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json"
+    kinds = [plotly, plotly, widget, "text/html", *[widget] * 5]
+    for cell, kind in zip(nbformat.read(executed, as_version=4).cells[1:], kinds, strict=True):
+        (data,) = (output.data for output in cell.outputs if "data" in output)
+        assert kind in data
+        assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+
+
+def test_a_film_is_within_the_notebook_that_shows_it(executed: Path) -> None:
+    (film,) = re.findall(r'<video[^>]* src=\\"data:video/mp4;base64,([^\\"]+)', executed.read_text())
+    assert base64.b64decode(film)[4:8] == b"ftyp"
+
+
+def test_no_chapter_writes_a_film_to_a_folder_that_other_executions_share() -> None:
+    for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb"):
+        source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        assert source.count("show_video(") == source.count("notebook.media("), path.name
+
+
+def test_a_pages_turnable_figure_is_a_picture_with_words_until_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAELIB_STATIC", "1")
+    page = figures.show_plotly(figures_loss.living_rotation(n=3, dots=2), 'a "square"', height=300)
+    before = page.data.split("<template>")[0]
+    assert re.search(r'<img class="stand-in"[^>]*height: 300px[^>]*src="data:image/png[^>]*alt="a &quot;square', before)
+    data, _ = page._repr_mimebundle_()
+    assert set(data) == {"text/html", "text/plain"} and data["text/plain"] == 'a "square"'
+
+
+def test_a_bundle_keeps_living_html_and_gives_it_words() -> None:
+    data, metadata = living.bundle(({"text/html": "lives"}, {"more": 1}), PNG, "words")
+    assert (data["text/html"], data["text/plain"]) == ("lives", "words")
+    assert metadata == {"more": 1, "image/png": {"alt": "words"}}
+    assert "a &lt; b" in living.image(PNG, "a < b")
+
+
+def test_a_still_has_the_figures_points_colours_ranges_and_names() -> None:
+    figure = go.Figure()
+    figure.add_scatter(x=[1, 10], y=[3, 4], mode="lines", name="line", line={"color": "rgb(255, 0, 0)", "dash": "dot"})
+    marker = {"color": [0, 5], "colorscale": "Viridis", "cmin": 0, "cmax": 5, "size": 8}
+    figure.add_scatter(x=[2, 3], y=[1, 2], mode="markers", name="dots", marker=marker)
+    figure.add_scatter(x=[0], y=[0], visible=False)
+    figure.update_xaxes(type="log", range=[0, 1], title="x<sub>1</sub>")
+    (axis,) = figures_still.still(figure).axes
+    (line,), (dots,) = axis.lines, axis.collections
+    assert line.get_xydata().tolist() == [[1, 3], [10, 4]] and line.get_color() == (1, 0, 0)
+    assert dots.get_offsets().tolist() == [[2, 1], [3, 2]] and dots.get_clim() == (0, 5)
+    assert axis.get_xlim() == pytest.approx((1, 10)) and axis.get_xscale() == "log" and axis.get_xlabel() == "x 1"
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["line", "dots"]
+
+
+def test_a_still_looks_from_where_the_figure_looks_and_keeps_its_lengths() -> None:
+    figure = go.Figure(go.Scatter3d(x=[0, 4], y=[0, 2], z=[0, 1], mode="markers"))
+    figure.update_layout(scene={"aspectmode": "data", "camera": {"eye": {"x": 0, "y": 1, "z": 1}}})
+    (axis,) = figures_still.still(figure).axes
+    assert (axis.elev, axis.azim) == pytest.approx((45, 90))
+    x, y, z = axis._box_aspect
+    assert (x / z, y / z) == pytest.approx((4, 2))
+    with pytest.raises(ValueError, match="'pie': drawn are scatter, scatter3d, surface"):
+        figures_still.still(go.Figure(go.Pie(values=[1])))
