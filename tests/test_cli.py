@@ -1,10 +1,12 @@
 """The commands, as typed."""
 
+import inspect
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -140,6 +142,24 @@ def test_data_sets_need_no_backend(tmp_path: Path) -> None:
     environment = {**os.environ, "KERAS_BACKEND": "torch"}
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_path_may_begin_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell leaves the ~ of --root=~/runs alone."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    seen = set()
+    for command in cli.app.registered_commands:
+        assert command.callback
+        for name, parameter in inspect.signature(command.callback).parameters.items():
+            kind, *options = get_args(parameter.annotation)
+            if Path in (kind, *get_args(kind)):
+                assert options[0].callback(Path("~/x")) == tmp_path / "x", (command, name)
+                seen.add(name)
+    assert seen == {"root", "export", "points", "results", "file", "table", "notebook", "output"}
+    status, _, err = call(monkeypatch, capsys, "dataset", "--points=~/none.csv")
+    assert status == 2 and str(tmp_path / "none.csv") in err
 
 
 def test_dataset_tells_its_counts_and_exports(

@@ -322,6 +322,13 @@ def test_a_framing_that_moves_its_curves_has_new_images_and_the_other_keeps_its_
         dataset.build(small(framing="study"), parameters=points)
 
 
+def test_the_cache_may_lie_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("VAELIB_CACHE", "~/kept")
+    dataset.build(small())
+    assert list((tmp_path / "kept").glob("*.uint8"))
+
+
 def test_the_square_framings_cached_images_keep_their_name(cache_folder):
     dataset.build(small())
     assert [file.name for file in cache_folder.glob("*.uint8")] == ["images-bebacc202f35fa60.uint8"]

@@ -149,3 +149,11 @@ def test_a_lock_is_waited_for_and_a_dead_ones_is_taken_over(tmp_path):
     holder.send_signal(signal.SIGKILL)
     assert waiter.communicate(timeout=20)[0] == "held\n"
     holder.wait()
+
+
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert store.check_writable("~/new") == store.user_path("~/new") == tmp_path / "new"
+    assert (tmp_path / "new").is_dir()
+    for other in ("a/~/b", "~nobody-of-this-name"):
+        assert str(store.user_path(other)) == other

@@ -224,6 +224,12 @@ def test_a_finished_run_is_returned_at_once(run, root, monkeypatch):
     same(train(TINY, root), run)
 
 
+def test_a_run_lies_at_home_where_its_path_says_so(run, root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.setattr(training, "_Trainer", None)
+    assert train(TINY, "~").path == train_all([TINY], "~")[0].path == Run(f"~/{TINY.name}").path == run.path
+
+
 def test_a_finished_run_is_returned_from_a_place_that_cannot_be_written(run, root, monkeypatch):
     def refuse(path, *_, **__):
         raise store.StoreError(f"cannot write {path}: Read-only file system")

@@ -54,6 +54,10 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
 )
 
+def _at_home(path: Path | None) -> Path | None:
+    return path and store.user_path(path)
+
+
 Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values that the options override")]
 
 
@@ -130,10 +134,12 @@ def _help(field: Any) -> str:
 def dataset(
     profile: Profile = "book",
     export: Annotated[
-        Path | None, typer.Option(help="write the images as PNG files, and a CSV of their (a, b), here")
+        Path | None,
+        typer.Option(callback=_at_home, help="write the images as PNG files, and a CSV of their (a, b), here"),
     ] = None,
     points: Annotated[
-        Path | None, typer.Option(help="draw the points of this CSV file, with columns a and b, instead")
+        Path | None,
+        typer.Option(callback=_at_home, help="draw the points of this CSV file, with columns a and b, instead"),
     ] = None,
     **settings: Any,
 ) -> None:
@@ -157,7 +163,7 @@ def dataset(
 @_with_settings(Experiment)
 def train(
     profile: Profile = "book",
-    root: Annotated[Path, typer.Option(help="the folder of all runs")] = Path("runs"),
+    root: Annotated[Path, typer.Option(callback=_at_home, help="the folder of all runs")] = Path("runs"),
     **settings: Any,
 ) -> None:
     """Train a model, or go on where an earlier training stopped, and tell where its run lies."""
@@ -171,9 +177,12 @@ def train(
 
 @app.command()
 def paper(
-    root: Annotated[Path, typer.Option(help="the folder of all runs")] = Path("runs"),
+    root: Annotated[Path, typer.Option(callback=_at_home, help="the folder of all runs")] = Path("runs"),
     results: Annotated[
-        Path | None, typer.Option(help="the folder for what is kept of them  [default: the project's results/paper]")
+        Path | None,
+        typer.Option(
+            callback=_at_home, help="the folder for what is kept of them  [default: the project's results/paper]"
+        ),
     ] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="devices of this machine that share each batch")] = None,
 ) -> None:
@@ -213,12 +222,19 @@ def _trained(experiment: Experiment, root: Path) -> "Run":
 
 @app.command()
 def sweep(
-    file: Annotated[Path, typer.Argument(help="the grid: YAML with profile, settings and grid")],
-    root: Annotated[Path, typer.Option(help="the folder of all runs, or of the executed notebooks")] = Path("runs"),
+    file: Annotated[Path, typer.Argument(callback=_at_home, help="the grid: YAML with profile, settings and grid")],
+    root: Annotated[
+        Path, typer.Option(callback=_at_home, help="the folder of all runs, or of the executed notebooks")
+    ] = Path("runs"),
     table: Annotated[
-        Path | None, typer.Option(help="the table, without .parquet and .csv  [default: named as the file, in root]")
+        Path | None,
+        typer.Option(
+            callback=_at_home, help="the table, without .parquet and .csv  [default: named as the file, in root]"
+        ),
     ] = None,
-    notebook: Annotated[Path | None, typer.Option(help="execute this notebook over the grid instead")] = None,
+    notebook: Annotated[
+        Path | None, typer.Option(callback=_at_home, help="execute this notebook over the grid instead")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes of one thread  [default: one a core, or one on a GPU]")
     ] = None,
@@ -283,7 +299,7 @@ def book(
         int | None,
         typer.Option(min=1, help="chapters at once  [default: one a core]"),
     ] = None,
-    output: Annotated[Path, typer.Option(help="the folder for all that is made")] = Path("_build"),
+    output: Annotated[Path, typer.Option(callback=_at_home, help="the folder for all that is made")] = Path("_build"),
 ) -> None:
     """Execute the chapters, from fresh runs, and make the pages of them."""
     from vaelib import book as building

@@ -75,7 +75,7 @@ def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     Allowed are finite numbers with |a| + |b| up to 4, which the frame holds; the study's space is within.
     Raises SettingError, which names the file, the line, the column and the value.
     """
-    path = Path(path)
+    path = store.user_path(path)
     points: list[list[float]] = []
     try:
         # utf-8-sig, as spreadsheets write a byte order mark.

@@ -64,7 +64,7 @@ def render(
     draw, by default one a core; 1 draws in this one. Raises ValueError for another suffix than .mp4 and for no frames,
     StoreError when the film cannot be written.
     """
-    path = Path(path)
+    path = store.user_path(path)
     if path.suffix != ".mp4" or frames < 1:
         raise ValueError(f"path = {str(path)!r}, frames = {frames!r}: allowed are .mp4 and 1 or more")
     store.check_writable(path.parent)
@@ -101,7 +101,7 @@ def gif(film: str | os.PathLike[str], *, width: int = 560, fps: int = 8) -> Path
 
     width: pixels. fps: of the GIF; frames between are left out. Raises StoreError when it cannot be read or written.
     """
-    film = Path(film)
+    film = store.user_path(film)
     # One palette of few colours for the whole film, and only the rectangle that changed, keep it small.
     chain = (
         f"fps={fps},scale={width}:-2:flags=lanczos,split[a][b];"

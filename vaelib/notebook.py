@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from vaelib import yaml_text
+from vaelib import store, yaml_text
 from vaelib.experiment import Experiment, SettingError, allowed, nearest
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -118,7 +118,7 @@ def power_of_ten(value: float) -> str:
 def runs_root() -> Path:
     """Return the folder of the runs: `$VAELIB_RUNS`, else `runs` beside the notebooks' folder or here."""
     if chosen := os.environ.get("VAELIB_RUNS"):
-        return Path(chosen)
+        return store.user_path(chosen)
     here = Path.cwd()
     return (here.parent if here.name == "notebooks" else here) / "runs"
 

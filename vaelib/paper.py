@@ -115,7 +115,7 @@ def keep(finished: run.Run, folder: Path) -> Path:
 
     Raises StoreError where it cannot be written.
     """
-    target = folder / short_name(finished.experiment)
+    target = store.user_path(folder) / short_name(finished.experiment)
     content = packed(finished.embeddings, run.get_weights(finished.model("best")))
     files = {name: store.write(target / name, each) for name, each in content.items()}
     told = {

@@ -36,7 +36,7 @@ def train_all(
     trained again. Raises as `train` does; what the others have finished by then is kept. Ctrl-C, and the end of this
     process however it comes, ends the workers too.
     """
-    root = Path(root)
+    root = store.user_path(root)
     missing = [each for each in experiments if not run.is_complete(root / each.name)]
     if missing:
         store.check_writable(root)

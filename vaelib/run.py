@@ -36,7 +36,7 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = store.user_path(path)
         self.manifest = store.read_json(self.path / MANIFEST)
         for name, checksum in self.manifest["files"].items():
             store.read(self.path / name, checksum)
@@ -207,7 +207,7 @@ def is_complete(path: str | os.PathLike[str]) -> bool:
 def _told(path: str | os.PathLike[str], name: str) -> Any:
     """Return what a run's manifest tells under a name; 0 where there is none, or a damaged one."""
     try:
-        return store.read_json(Path(path) / MANIFEST)[name]
+        return store.read_json(store.user_path(path) / MANIFEST)[name]
     except (store.DamagedError, KeyError):
         return 0
 

@@ -45,6 +45,11 @@ class DamagedError(Told, RuntimeError):
     """A file whose content is not what was written; the message names the file and what is wrong."""
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return `path` with the home folder for a leading `~`, which a shell leaves alone in `--root=~/runs`."""
+    return Path(os.path.expanduser(path))  # unlike Path.expanduser it lets a `~` of nobody pass
+
+
 def digest(content: bytes) -> str:
     """Return the SHA-256 of `content` as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
@@ -202,7 +207,7 @@ def check_writable(folder: str | os.PathLike[str]) -> Path:
 
     Raises StoreError, which names the folder and the reason.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     try:
         _make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as probe:

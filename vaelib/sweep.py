@@ -91,7 +91,7 @@ def read(path: str | os.PathLike[str]) -> Sweep:
     YAML or that has a name twice in one block. A value that a grid has twice is one run.
     """
     try:
-        content = yaml_text.load(Path(path).read_text(encoding="utf-8"))
+        content = yaml_text.load(store.user_path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, SettingError) as error:
         raise SettingError(f"{path}: {error}") from None
     if not isinstance(content, dict):
@@ -130,7 +130,7 @@ def train_grid(
     root: the folder of the runs; on a cluster, one that all its machines see. workers and scheduler: as `on_dask`
     takes them. A failed run is tried once more, then reported in `failed`; the others go on.
     """
-    root = Path(root).resolve()
+    root = store.user_path(root).resolve()
     tasks = {each.name: (_one, each.to_json(), str(root)) for each in experiments}
     kept = {name: found for name in tasks if (found := _finished(root / name))}
     left = {name: task for name, task in tasks.items() if name not in kept}

@@ -35,7 +35,7 @@ def execute_grid(
     Raises SettingError for a parameter that the notebook does not have or a value that is not allowed, BuildError when
     it is no such notebook, both before anything is executed.
     """
-    notebook, output = Path(notebook), store.check_writable(output).resolve()
+    notebook, output = store.user_path(notebook), store.check_writable(output).resolve()
     tasks: dict[str, tuple[Any, ...]] = {}
     kept = {}
     for point in wanted.points():

@@ -81,7 +81,7 @@ def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:
     import pyarrow
     from pyarrow import csv, parquet
 
-    written = []
+    written, path = [], store.user_path(path)
     for ending, write in ((".parquet", parquet.write_table), (".csv", csv.write_csv)):
         buffer = pyarrow.BufferOutputStream()
         write(made, buffer)
@@ -97,8 +97,9 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """
     from pyarrow import ArrowInvalid, csv, parquet
 
+    path = store.user_path(path)
     try:
-        made = parquet.read_table(path) if Path(path).suffix == ".parquet" else csv.read_csv(path)
+        made = parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path)
     except (OSError, ArrowInvalid) as error:
         raise SettingError(f"{path}: no table of a sweep: {error}") from None
     rows: list[dict[str, Any]] = made.to_pylist()

@@ -50,7 +50,7 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
     try:
         root = store.check_writable(root)
     except store.StoreError:
-        finished = run.finished(Path(root) / experiment.name, experiment)
+        finished = run.finished(store.user_path(root) / experiment.name, experiment)
         if finished is None:
             raise
         return finished
