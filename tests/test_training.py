@@ -224,6 +224,65 @@ def test_a_finished_run_is_returned_at_once(run, root, monkeypatch):
     same(train(TINY, root), run)
 
 
+CONSTANT = TINY.replace(schedule="constant", epochs=2, shuffle=True)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    return train(CONSTANT, tmp_path_factory.mktemp("short"), progress=False)
+
+
+def test_more_epochs_at_a_constant_rate_go_on_from_the_shorter_run_to_the_same_bits(short, tmp_path, monkeypatch):
+    longer = CONSTANT.replace(epochs=4, snapshots=(1, 3))
+    anew = train(longer, tmp_path, progress=False)
+    trained = []
+    begin = training._Trainer.on_epoch_begin
+
+    def spy(self, epoch, logs=None):
+        trained.append(epoch)
+        begin(self, epoch, logs)
+
+    monkeypatch.setattr(training._Trainer, "on_epoch_begin", spy)
+    before = sorted((file.name, file.read_bytes()) for file in short.path.iterdir())
+    continued = train(longer, short.path.parent, progress=False)
+    assert trained == [2, 3]
+    same(continued, anew)
+    assert continued.complete and continued.experiment == longer and continued.kept_epochs == anew.kept_epochs
+    assert {file.name for file in continued.path.iterdir()} == {file.name for file in anew.path.iterdir()}
+    for name in ("weights-0001.npz", "weights-0003.npz", "state-0004.npz"):
+        assert (continued.path / name).read_bytes() == (anew.path / name).read_bytes()
+    assert sorted((file.name, file.read_bytes()) for file in short.path.iterdir()) == before
+    assert not list(short.path.parent.glob(".*.begun"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 5},
+        {"schedule": "cosine"},
+        {"penalty": "capacity"},
+        {"snapshots": (0, 1)},  # the shorter run has not kept what was before the first epoch
+        {"epochs": 2, "snapshots": (2,)},
+    ],
+)
+def test_other_experiments_do_not_go_on_from_it(short, change):
+    assert training._shorter(CONSTANT.replace(epochs=3), short.path.parent).path == short.path
+    assert training._shorter(CONSTANT.replace(**{"epochs": 3, **change}), short.path.parent) is None
+
+
+def test_what_is_damaged_or_of_another_identity_or_backend_is_not_gone_on_from(short, tmp_path, monkeypatch):
+    longer = CONSTANT.replace(epochs=3)
+    renamed = shutil.copytree(short.path, tmp_path / f"{short.path.name[:-4]}0000")
+    assert training._shorter(longer, tmp_path) is None
+    copied = renamed.rename(tmp_path / short.path.name)
+    assert training._shorter(longer, tmp_path).path == copied
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "name", lambda: "another")
+        assert training._shorter(longer, tmp_path) is None
+    (copied / "state-0002.npz").write_bytes(b"")
+    assert training._shorter(longer, tmp_path) is None
+
+
 def test_a_run_lies_at_home_where_its_path_says_so(run, root, monkeypatch):
     monkeypatch.setenv("HOME", str(root))
     monkeypatch.setattr(training, "_Trainer", None)

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from vaelib import backend, dataset, provenance, run, store
 from vaelib.backend import keras
-from vaelib.experiment import Experiment
+from vaelib.experiment import Experiment, SettingError
 from vaelib.model import VAE
 from vaelib.run import Run
 
@@ -42,10 +43,17 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
 
     A finished run is returned at once; an interrupted one goes on after its last finished epoch. A second process
     that asks for the same run waits for the first. A damaged folder is moved aside, with a warning, and the run
-    made again. Raises StoreError when `root` cannot be written and the run is not finished, TrainingError when the
-    loss becomes NaN or infinite, when the run was begun on another Keras backend or when there are fewer devices than
-    it asks for, DeviceError when JAX_PLATFORMS asks for one that is not there. Of Keras's settings, in its file or in
-    this process, only the backend counts. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
+    made again.
+
+    At a constant learning rate a run begins as every shorter one did: if `root` holds a finished one that differs in
+    `epochs` and `snapshots` alone, was made on this backend and kept the weights of the snapshots asked for up to its
+    end, a copy of its state is trained on, to the same bits. A cosine schedule, and the penalty "capacity", depend on
+    the number of epochs from the first step on, so that such a run begins anew.
+
+    Raises StoreError when `root` cannot be written and the run is not finished, TrainingError when the loss becomes
+    NaN or infinite, when the run was begun on another Keras backend or when there are fewer devices than it asks for,
+    DeviceError when JAX_PLATFORMS asks for one that is not there. Of Keras's settings, in its file or in this process,
+    only the backend counts. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
     """
     try:
         root = store.check_writable(root)
@@ -59,6 +67,8 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
         with store.lock(root / f".{experiment.name}.lock", waiting=f"waiting for {path}, which another process trains"):
             found = _find(path, experiment)
             _tidy(path, found)
+            if found is None and (shorter := _shorter(experiment, root)):
+                found = _take_over(shorter, experiment, path)
             if found is None or not found.complete:
                 with backend.own_settings():
                     _Trainer(experiment, path, found, progress).fit()
@@ -250,7 +260,7 @@ class _Trainer(keras.callbacks.Callback):
         self._write(run.weights_file(self.epoch), store.pack(run.get_weights(self.vae)))
         self._write(run.embedding_file(self.epoch), _npy(self._embed()))
         complete = self.epoch == self.experiment.epochs
-        if not complete:
+        if not complete or _is_open_ended(self.experiment):
             optimizer = {f"{i:03d}": np.asarray(v) for i, v in enumerate(self.vae.optimizer.variables)}
             noise = np.asarray(self.vae.sampling.seed_generator.state)
             self._write(run.state_file(self.epoch), store.pack({"noise": noise, **optimizer}))
@@ -315,6 +325,46 @@ def _find(path: Path, experiment: Experiment) -> Run | None:
     except store.DamagedError as error:
         store.move_aside(path, f"the run folder is damaged: {error}")
         return None
+
+
+def _is_open_ended(experiment: Experiment) -> bool:
+    """Tell whether no step depends on how many epochs will follow it."""
+    return experiment.schedule == "constant" and experiment.penalty != "capacity"
+
+
+def _shorter(experiment: Experiment, root: Path) -> Run | None:
+    """Return the longest of the finished runs in `root` that this one would repeat; None where there is none."""
+    found = []
+    for path in root.glob(f"{experiment.name[:-16]}*") if _is_open_ended(experiment) else ():
+        # One that is damaged, or whose name is of another identity, is left alone.
+        with contextlib.suppress(OSError, SettingError, store.DamagedError):
+            its = Experiment.from_json((path / "experiment.json").read_bytes())
+            longer = {"epochs": experiment.epochs, "snapshots": experiment.snapshots}
+            same = its.name == path.name and its.replace(**longer).hash == experiment.hash
+            if same and its.epochs < experiment.epochs and run.is_complete(path):
+                found += [each for each in [Run(path)] if _kept_by(each, experiment) <= each.manifest["files"].keys()]
+    here = [each for each in found if each.provenance["backend"] == backend.name()]
+    return max(here, key=lambda each: each.epochs, default=None)
+
+
+def _kept_by(shorter: Run, experiment: Experiment) -> set[str]:
+    """Return the files of a shorter run that an experiment would have after as many epochs."""
+    kept = {shorter.best_epoch, shorter.epochs, *(each for each in experiment.snapshots if each <= shorter.epochs)}
+    embeddings = {run.embedding_file(epoch) for epoch in range(shorter.epochs + 1)}
+    return {run.state_file(shorter.epochs), *map(run.weights_file, kept), *embeddings}
+
+
+def _take_over(shorter: Run, experiment: Experiment, path: Path) -> Run:
+    """Make the unfinished run of an experiment from a shorter one: in a folder beside, so that it is there whole."""
+    beside = path.with_name(f".{path.name}.begun")
+    shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed here
+    files = {name: store.write(beside / name, shorter.read(name)) for name in sorted(_kept_by(shorter, experiment))}
+    files["experiment.json"] = store.write(beside / "experiment.json", experiment.to_json().encode())
+    store.write_json(beside / run.MANIFEST, {**shorter.manifest, "complete": False, "files": files})
+    with store.writing(path):
+        shutil.rmtree(path, ignore_errors=True)  # what there is was never whole
+        beside.rename(path)
+    return Run(path)
 
 
 def _tidy(path: Path, found: Run | None) -> None:
