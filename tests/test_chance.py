@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vaelib.chance import Score, beside_chance, paired
+from vaelib.chance import Score, beside_chance, near_zero, paired
 
 
 def test_pairings_break_the_pairs_and_keep_both_sides() -> None:
@@ -52,3 +52,10 @@ def test_bad_input_is_named(codes: np.ndarray, factors: np.ndarray, message: str
 def test_a_negative_number_of_pairings_is_refused() -> None:
     with pytest.raises(ValueError, match="shuffles = -1: allowed are whole numbers from 0"):
         beside_chance(lambda latents, targets: 0.0, np.eye(2), np.eye(2), shuffles=-1, seed=0)
+
+
+def test_only_what_lies_far_from_zero_is_moved_there() -> None:
+    values = np.array([[0.0, 1.0], [0.3, 2.0], [1.0, 3.0]])
+    near, far = np.array([3.0, -90.0]), np.array([0.0, 2.0**20])
+    assert near_zero(values + near).tolist() == (values + near).tolist()
+    assert near_zero(values + far).tolist() == [[0, 0], [0.3, 1], [1, 2]]

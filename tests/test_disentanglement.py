@@ -135,6 +135,43 @@ def test_order_sign_and_scale_of_the_codes_do_not_matter(order, signs, scales, s
         assert alone(other).value == pytest.approx(alone(codes).value)
 
 
+SIZES = st.lists(st.floats(-6, 6), min_size=3, max_size=3)
+PLACES = st.lists(st.floats(-1e8, 1e8), min_size=3, max_size=3)
+
+
+@settings(deadline=None, max_examples=10)
+@given(SIZES, PLACES, st.integers(0, 2**32 - 1))
+def test_no_score_cares_for_scale_and_place_of_single_codes_and_factors(sizes, places, seed) -> None:
+    """From a millionth to a million, and as far as a hundred million standard deviations from 0."""
+    generator = np.random.default_rng(seed)
+    factors = generator.uniform(size=(300, 2))
+    codes = factors @ generator.normal(size=(2, 3)) + 0.3 * generator.normal(size=(300, 3))
+    codes, factors = codes / codes.std(axis=0), factors / factors.std(axis=0)
+    scales = 10 ** np.array(sizes)
+    other, others = (codes + places) * scales, (factors - places[1:]) * scales[:2]
+    for score in (mig, modularity, sap, metrics.alignment, metrics.linear_r2, metrics.single_latent_r2):
+        options = {"shuffles": 0} if score in (mig, modularity, sap) else {}
+        one, two = (score(*pair, **options) for pair in ((codes, factors), (other, others)))
+        assert getattr(two, "value", two) == pytest.approx(getattr(one, "value", one), abs=2e-3)
+    assert metrics.correlation(other) == pytest.approx(metrics.correlation(codes), abs=1e-5)
+    assert total_correlation(other).value == pytest.approx(total_correlation(codes).value, abs=1e-5)
+    one, two = (dci(*pair, shuffles=0) for pair in ((codes, factors), (other, others)))
+    assert two.importance == pytest.approx(one.importance, abs=0.02)
+    assert two.informativeness.value == pytest.approx(one.informativeness.value, abs=0.02)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(100, 500))
+def test_what_never_varies_knows_nothing_whatever_its_value(code, factor, n) -> None:
+    codes, factors = np.full((n, 2), code), np.full((n, 2), factor)
+    for one, two in ((codes, FACTORS[:n]), (NOISE[:n], factors), (codes, factors)):
+        assert (metrics.single_latent_r2(one, two) == 0).all() and (metrics.linear_r2(one, two) == 0).all()
+        assert metrics.alignment(one, two) == mig(one, two, shuffles=0).value == sap(one, two, shuffles=0).value == 0
+        assert dci(one, two, trees=2, shuffles=0).importance.sum() == 0
+    assert metrics.largest_correlation(codes) == 0
+    assert metrics.covariance(codes).tolist() == [[0, 0], [0, 0]]
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_binned_scores_do_not_care_how_codes_and_factors_grow(seed) -> None:
@@ -178,14 +215,44 @@ def test_the_table_holds_every_score_beside_its_chance() -> None:
     assert "alignment" not in disentanglement.scores(codes[:, :1], factors)
 
 
+def test_the_table_leaves_out_what_one_factor_or_few_images_cannot_tell() -> None:
+    of_one = disentanglement.scores(SQUARE[:200], FACTORS[:200, :1])
+    every = disentanglement.scores(SQUARE[:200], FACTORS[:200])
+    assert every.keys() - of_one.keys() == {"modularity"}
+    of_few = disentanglement.scores(SQUARE[:99], FACTORS[:99])
+    three = {"disentanglement", "completeness", "informativeness"}
+    assert every.keys() - of_few.keys() == {"mig", "modularity"} | three
+    assert every.keys() - disentanglement.scores(SQUARE[:99], FACTORS[:99], bins=10).keys() == three
+    assert disentanglement.scores(SQUARE[:2], FACTORS[:2], bins=20)["linear_r2"].value == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("n", "gap", "modular", "explained"), [(100, 0.50, 0.75, 0.83), (400, 0.81, 0.96, 0.99)])
+def test_what_the_factors_themselves_score_in_few_images(n, gap, modular, explained) -> None:
+    """The numbers of the docstrings; the gap's is that of the formula where cells have an image or more each."""
+    draws = [np.random.default_rng(seed).uniform(size=(n, 2)) for seed in range(5)]
+    assert np.mean([mig(draw, draw, shuffles=0).value for draw in draws]) == pytest.approx(gap, abs=0.02)
+    assert np.mean([modularity(draw, draw, shuffles=0).value for draw in draws]) == pytest.approx(modular, abs=0.02)
+    three = [dci(draw, draw, shuffles=0) for draw in draws]
+    assert np.mean([each.informativeness.value for each in three]) == pytest.approx(explained, abs=0.03)
+    for each in three:
+        assert [each.disentanglement.value, each.completeness.value] == pytest.approx([1, 1], abs=0.01)
+    assert mig(FACTORS, FACTORS, shuffles=0).value == pytest.approx(1 - 19**2 / (2 * N * np.log(20)), abs=0.01)
+
+
 def test_bad_settings_are_named() -> None:
     for bins in (1, N + 1):
-        with pytest.raises(ValueError, match=rf"bins = {bins}: allowed are 2 to the number of images, {N}"):
-            mig(NOISE, FACTORS, bins=bins)
+        for score in (mig, disentanglement.mutual_information):
+            with pytest.raises(ValueError, match=rf"bins = {bins}: allowed are 2 to the number of images, {N}"):
+                score(NOISE, FACTORS, bins=bins)
+    for score in (mig, modularity):
+        with pytest.raises(ValueError, match=r"bins = 20, 99 images: allowed are 100 images or more"):
+            score(NOISE[:99], FACTORS[:99])
+    with pytest.raises(ValueError, match="bins = 1"):
+        disentanglement.scores(NOISE, FACTORS, bins=1)
     with pytest.raises(ValueError, match=r"factors has shape \(2000, 1\): modularity needs 2 factors"):
         modularity(NOISE, FACTORS[:, :1])
-    with pytest.raises(ValueError, match=r"19 images, trees = 20: allowed are 20 images"):
-        dci(NOISE[:19], FACTORS[:19])
+    with pytest.raises(ValueError, match=r"99 images, trees = 20: allowed are 100 images"):
+        dci(NOISE[:99], FACTORS[:99])
     with pytest.raises(ValueError, match=r"trees = 0: allowed are .* trees from 1"):
         dci(NOISE, FACTORS, trees=0)
     for score in (mig, sap, modularity, dci):

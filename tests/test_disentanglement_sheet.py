@@ -98,6 +98,18 @@ def test_neighbours_are_kept_by_turns_and_shifts_and_the_dimension_too() -> None
         assert geometry.twonn(codes).estimate == pytest.approx(geometry.twonn(FLAT).estimate, rel=1e-6)
 
 
+@pytest.mark.parametrize(("scale", "place"), [(1e-6, 0), (1e6, 0), (1, 1e7), (1e-6, -10), (1e6, 1e13)])
+def test_scale_and_place_of_the_whole_do_not_matter_however_large(scale: float, place: float) -> None:
+    codes = scale * FLAT + place
+    for score in (trustworthiness, continuity):
+        assert score(FACTORS, codes).value == pytest.approx(1, abs=1e-3)
+        assert score(codes, FACTORS).value == pytest.approx(1, abs=1e-3)
+    assert geometry.twonn(codes).estimate == pytest.approx(geometry.twonn(FLAT).estimate, rel=0.01)
+    assert factor_angle(codes, FACTORS).value == pytest.approx(factor_angle(FLAT, FACTORS).value, abs=1e-3)
+    here, there = (tangent_alignment(each, draws=10).value for each in (FLAT, codes))
+    assert there == pytest.approx(here, abs=1e-3)
+
+
 def test_a_fold_costs_trust_and_a_tear_costs_continuity() -> None:
     folded = FACTORS * [1, 0]
     assert continuity(FACTORS, folded).value > trustworthiness(FACTORS, folded).value + 0.05

@@ -71,6 +71,7 @@ def test_twonn_intervals_cover_the_plane_about_as_often_as_they_say() -> None:
         (uniform(50, 2), {"discard": 1.0}, "discard"),
         (uniform(50, 2), {"level": 0.0}, "level"),
         (np.zeros(50), {}, "shape"),
+        (np.vstack([uniform(50, 2), [[0, np.nan]]]), {}, "finite"),
         (np.stack(np.meshgrid(range(8), range(8)), axis=-1).reshape(-1, 2), {}, "lattice"),
     ],
 )

@@ -144,6 +144,30 @@ def test_too_few_latents_and_unequal_lengths_are_refused(factors: np.ndarray) ->
         metrics.covariance(factors[0])
 
 
+@pytest.mark.parametrize(
+    "score", [metrics.linear_r2, metrics.linear_r2_interval, metrics.single_latent_r2, metrics.alignment]
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_named(score, value: float, factors: np.ndarray) -> None:
+    broken = factors.copy()
+    broken[3, 1] = value
+    with pytest.raises(ValueError, match=rf"codes\[3, 1\] = {value}: allowed are finite"):
+        score(broken, factors)
+    with pytest.raises(ValueError, match=r"factors\[3, 1\]"):
+        score(factors, broken)
+    with pytest.raises(ValueError, match=r"mu\[3, 1\]"):
+        metrics.eigenvalues(broken)
+
+
+def test_linear_r2_hears_every_latent_however_small_beside_the_others(factors: np.ndarray) -> None:
+    mu = np.column_stack([1e-6 * factors[:, 0], 1e6 * factors[::-1, 1], factors[:, 1] + 1e8])
+    assert metrics.linear_r2(mu, factors) == pytest.approx(1)
+    low, high = metrics.linear_r2_interval(mu, factors, resamples=20).T
+    assert low == pytest.approx(1) and high == pytest.approx(1)
+    whole = (1000 * factors).astype(int)
+    assert metrics.linear_r2(whole, whole.astype(np.uint16)) == pytest.approx(1)
+
+
 def test_a_ratio_of_means_has_the_seed_as_its_unit():
     """By hand: ratios 1, 2 and 4 have a geometric mean of 2, and ±t(0.975, 2)·log 2/√3 about its logarithm."""
     theirs = [np.array([1.0, 3.0])] * 3

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Numbers = NDArray[np.float64]
+_FAR = 100.0
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,12 @@ def checked(name: str, values: ArrayLike) -> Numbers:
         row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name}[{row}, {column}] = {array[row, column]}: allowed are finite numbers")
     return array
+
+
+def near_zero(values: Numbers) -> Numbers:
+    """Return (n, d) with each column moved to begin at 0 that lies more than a hundred times its range away from it.
+
+    For what loses digits there: float32, and distances by scalar products. Other columns keep their bits.
+    """
+    lowest, reach = values.min(axis=0), np.ptp(values, axis=0)
+    return values - np.where(np.abs(lowest) > _FAR * reach, lowest, 0.0)

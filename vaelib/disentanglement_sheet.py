@@ -1,8 +1,8 @@
 """Where the sheet of an embedding lies: its factors' directions, its tangent planes, its neighbours.
 
 Codes are (n, d), factors (n, k). The angle of the factors' directions, trustworthiness and continuity do not change
-when the codes are turned or scaled as a whole; the alignment of the tangent planes with the axes does when they are
-turned. Nothing here loads Keras.
+when the codes are turned, moved or scaled as a whole; the alignment of the tangent planes with the axes does when they
+are turned. Nothing here loads Keras.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.manifold import trustworthiness as _trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from vaelib.chance import Score, beside_chance, checked, paired
+from vaelib.chance import Score, beside_chance, checked, near_zero, paired
 
 Numbers = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def alignment_of_planes(frames: Numbers) -> Numbers:
 
 
 def _drawn(space: ArrayLike, codes: ArrayLike, n_neighbors: int, points: int, seed: int) -> tuple[Numbers, Numbers]:
-    latents, originals = paired(codes, space)
+    latents, originals = map(near_zero, paired(codes, space))
     if len(latents) > points:
         rows = np.sort(np.random.default_rng(seed).choice(len(latents), size=points, replace=False))
         latents, originals = latents[rows], originals[rows]

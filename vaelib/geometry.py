@@ -272,4 +272,6 @@ def _points(values: ArrayLike) -> Numbers:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"the points have shape {array.shape}: allowed is (n, d)")
+    if not np.isfinite(array).all():
+        raise ValueError("the points are not all finite: allowed are finite numbers")
     return array

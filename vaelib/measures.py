@@ -33,7 +33,8 @@ Found = dict[str, float]
 def measure(finished: Run) -> dict[str, float | None]:
     """Return by name what the table has of a run besides its settings and terms, at its best epoch.
 
-    What is undefined is None: the numbers on planes for fewer than 3 latents, those on pairs for one. In order:
+    What is undefined is None: the numbers on planes for fewer than 3 latents, those on pairs for one, and MIG,
+    modularity and DCI for fewer than 100 training images (`vaelib.disentanglement.LEAST`). In order:
 
     - error, relative_error: mean squared error of the validation images, plain and over each image's own variance;
       rank_a, rank_b: Spearman's correlation of the relative error with the factors, raw_rank_a, raw_rank_b: of the
@@ -96,6 +97,8 @@ def _errors(finished: Run, data: dataset.DataSet) -> Found:
 def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
     d = mu.shape[1]
     scores: dict[str, Score] = disentanglement.scores(_living(mu), factors)
+    for name in ("mig", "modularity", "disentanglement", "completeness", "informativeness"):
+        scores.setdefault(name, Score(np.nan, np.nan))
     scores["beta_vae"] = disentanglement_voting.beta_vae_score(finished.encode, finished.experiment, votes=VOTES)
     scores["factor_vae"] = disentanglement_voting.factor_vae_score(finished.encode, finished.experiment, votes=VOTES)
     scores["factor_angle"] = disentanglement_sheet.factor_angle(mu, factors)
@@ -142,7 +145,8 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
     if d < 2:
         return found
     term = geometry.over_rotations(lambda points: float(losses.entanglement(points)), mu, samples=_ROTATIONS)
-    gap = disentanglement.information_gap(factors)
+    enough = len(mu) >= disentanglement.LEAST
+    gap = disentanglement.information_gap(factors) if enough else lambda points: np.nan
     scores: dict[str, Callable[[NDArray[np.float64]], float]] = {
         "alignment": lambda points: metrics.alignment(points, factors),
         "mig": gap,
@@ -161,7 +165,7 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
         "term_highest": term.highest,
         "term_rank": term.rank,
         "alignment_at_lowest": metrics.alignment(_living(mu @ term.at_lowest.T), factors),
-        "disentanglement_at_aligned": disentanglement.dci(aligned, factors, shuffles=0).disentanglement.value,
+        "disentanglement_at_aligned": _disentanglement(aligned, factors),
         **found,
     }
 
@@ -176,15 +180,22 @@ def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
     product = unmixing.product_by_angle(plane)
     turned = [metrics.alignment(unmixing.turn(plane, degrees), factors) for degrees in range(0, 90, 3)]
     components = unmixing.independent(mu)
+    enough = len(mu) >= disentanglement.LEAST
     return {
         "product_lowest": metrics.alignment(unmixing.turn(plane, product.lowest), factors),
         "product_highest": metrics.alignment(unmixing.turn(plane, product.highest), factors),
         "plane_turned": float(np.mean(turned)),
         "independent": metrics.alignment(components, factors),
-        "independent_mig": disentanglement.mig(components, factors, shuffles=0).value,
-        "independent_disentanglement": disentanglement.dci(components, factors, shuffles=0).disentanglement.value,
+        "independent_mig": disentanglement.information_gap(factors)(components) if enough else np.nan,
+        "independent_disentanglement": _disentanglement(components, factors),
         **found,
     }
+
+
+def _disentanglement(codes: NDArray[np.float64], factors: NDArray[np.float64]) -> float:
+    if len(codes) < disentanglement.LEAST:
+        return np.nan
+    return disentanglement.dci(codes, factors, shuffles=0).disentanglement.value
 
 
 def _over_rotations(score: Callable[[NDArray[np.float64]], float], mu: NDArray[np.float64]) -> geometry.Rotations:

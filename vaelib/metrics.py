@@ -1,7 +1,7 @@
 """Numbers about images and their reconstructions, and about the embedding that the means μ make.
 
 Images are (n, h, w) or (n, p), uint8 or float in [0, 1]; errors are in units of grey values from 0 to 1. An
-embedding `mu` is (n, d). Nothing here loads Keras.
+embedding `mu` is (n, d), of 2 images or more, and finite, or ValueError is raised. Nothing here loads Keras.
 """
 
 import dataclasses
@@ -12,6 +12,8 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
+
+from vaelib.chance import checked, paired
 
 Numbers = NDArray[np.float64]
 
@@ -67,8 +69,7 @@ def pixel_entropy(images: NDArray[Any]) -> Numbers:
 
 def covariance(mu: ArrayLike) -> Numbers:
     """Return (d, d): the covariance of the latents, centred, with 1/n (the study, part 3, which has no mean)."""
-    centred = _embedding(mu)
-    centred = centred - centred.mean(axis=0)
+    centred = _centred(checked("mu", mu))
     return centred.T @ centred / len(centred)
 
 
@@ -97,9 +98,10 @@ def eigenvalues(mu: ArrayLike) -> Numbers:
 def linear_r2(mu: ArrayLike, factors: ArrayLike) -> Numbers:
     """Return (k,): the share of each factor's variance that a linear function of all latents explains.
 
-    factors: (n, k). A factor that never varies gives 0. Raises ValueError for arrays of unequal length.
+    factors: (n, k). Neither the latents' scale nor their place matters. A factor that never varies gives 0. Raises
+    ValueError for arrays of unequal length, fewer than 2 images, or what is not finite.
     """
-    latents, factors = _pair(mu, factors)
+    latents, factors = paired(mu, factors)
     return _r2(_moments(latents, factors, np.ones((1, len(latents)))), latents.shape[1])[0]
 
 
@@ -111,7 +113,7 @@ def linear_r2_interval(
     The images are drawn again with replacement from `numpy.random.default_rng(seed)`. The interval says how far
     R² depends on which images were drawn, for this one embedding; another training may lie elsewhere.
     """
-    latents, factors = _pair(mu, factors)
+    latents, factors = paired(mu, factors)
     n = len(latents)
     generator = np.random.default_rng(seed)
     # A resample is how often each image was drawn, so that all of them are one matrix product.
@@ -123,7 +125,7 @@ def linear_r2_interval(
 
 def single_latent_r2(mu: ArrayLike, factors: ArrayLike) -> Numbers:
     """Return (d, k): the squared correlation of each latent with each factor; 0 for what never varies."""
-    latents, factors = _pair(mu, factors)
+    latents, factors = paired(mu, factors)
     together = correlation(np.hstack([latents, factors]))
     return together[: latents.shape[1], latents.shape[1] :] ** 2
 
@@ -195,24 +197,24 @@ def _grey(images: NDArray[Any]) -> Numbers:
     return images.reshape(len(images), -1).astype(np.float64) / scale
 
 
-def _embedding(mu: ArrayLike) -> Numbers:
-    array = np.asarray(mu, dtype=np.float64)
-    if array.ndim != 2 or len(array) == 0:
-        raise ValueError(f"mu has shape {array.shape}: allowed is (n, d) with n from 1")
-    return array
+def _centred(values: Numbers) -> Numbers:
+    """Return (n, d) less the columns' means. A column that never varies is 0, which rounding might miss."""
+    return np.where(np.ptp(values, axis=0) > 0, values - values.mean(axis=0), 0.0)
 
 
-def _pair(mu: ArrayLike, factors: ArrayLike) -> tuple[Numbers, Numbers]:
-    latents, targets = _embedding(mu), np.asarray(factors, dtype=np.float64)
-    if targets.ndim != 2 or len(targets) != len(latents):
-        raise ValueError(f"factors has shape {targets.shape}: allowed is ({len(latents)}, k)")
-    return latents, targets
+def _alike(latents: Numbers) -> Numbers:
+    """Return (n, d) with latents whose range is less than 1e-4 of the largest scaled up to it.
+
+    Least squares do not ask for scale, but the pseudo-inverse takes what is too small beside the rest for nothing.
+    """
+    reach = np.ptp(latents, axis=0)
+    small = (reach > 0) & (reach < 1e-4 * reach.max())
+    return latents * np.divide(reach.max(), reach, out=np.ones_like(reach), where=small)
 
 
 def _moments(latents: Numbers, factors: Numbers, counts: Numbers) -> Numbers:
     """Return (resamples, d + k, d + k): the covariance of latents and factors under each row of counts."""
-    joint = np.hstack([latents, factors])
-    joint = joint - joint.mean(axis=0)
+    joint = _centred(np.hstack([_alike(latents), factors]))
     products = (joint[:, :, None] * joint[:, None, :]).reshape(len(joint), -1)
     total = counts.sum(axis=1, keepdims=True)
     mean = counts @ joint / total
