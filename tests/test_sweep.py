@@ -308,7 +308,7 @@ def test_the_command_writes_the_table_and_tells_of_failures(tmp_path: Path) -> N
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
     file = write(tmp_path / "long.yml", "profile: smoke\nsettings: {epochs: 5000, snapshots: []}\ngrid: {seed: [0, 1]}")
     command = [*COMMAND, "sweep", str(file), "--root", str(tmp_path / "runs")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = interruptible(*command)
     while not list((tmp_path / "runs").glob("*/manifest.json")):
         assert process.poll() is None
         time.sleep(0.1)
@@ -316,10 +316,152 @@ def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and f"  vaelib sweep {file}" in told, told[-2000:]
     assert "Traceback" not in told
-    deadline = time.monotonic() + 10
-    while _group_lives(process.pid) and time.monotonic() < deadline:
+    assert_all_end(process)
+
+
+# Sends Ctrl-C at a moment that its first argument names, to all its processes as a terminal does.
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import distributed
+from vaelib import sweep
+
+
+def interrupt():
+    print("now", flush=True)
+    os.killpg(0, signal.SIGINT)
+
+
+def at(owner, name, call=1, then=interrupt):
+    original, calls = getattr(owner, name), []
+
+    def hooked(*arguments, **options):
+        calls.append(name)
+        if len(calls) == call:
+            then()
+        return original(*arguments, **options)
+
+    setattr(owner, name, hooked)
+
+
+class Condition(threading.Condition):
+    def __enter__(self):
+        entered = super().__enter__()
+        interrupt()  # the lock is held now
+        return entered
+
+
+def with_condition(self, *arguments, original=distributed.as_completed.__init__, **options):
+    original(self, *arguments, **options)
+    self.thread_condition = Condition()
+
+
+moment = sys.argv[1]
+workers, tasks = 1, {"short": (abs, -1), "long": (time.sleep, 3600)}
+if moment == "the backend is asked":
+    workers = None
+    sweep._ask_backend = os.cpu_count
+    from concurrent.futures import ProcessPoolExecutor
+    original = ProcessPoolExecutor.submit
+    ProcessPoolExecutor.submit = lambda *given: (original(*given), interrupt())[0]
+elif moment == "the cluster starts":
+    at(distributed.LocalCluster, "__init__")
+elif moment == "a worker starts":
+    at(distributed.Nanny, "instantiate")
+elif moment == "a worker is started again":
+    tasks = {"deadly": (os._exit, 1)}
+    at(distributed.Nanny, "instantiate", call=2)
+elif moment == "the client connects":
+    at(distributed.Client, "__init__")
+elif moment == "a task is handed in":
+    at(distributed.Client, "submit", call=2)
+elif moment == "a result is waited for with a lock":
+    distributed.as_completed.__init__ = with_condition
+elif moment == "a result arrives":
+    at(sweep.tqdm, "update")
+elif moment == "the client closes":
+    tasks.pop("long")
+    at(distributed.Client, "close")
+elif moment == "the cluster closes":
+    tasks.pop("long")
+    at(distributed.LocalCluster, "close")
+elif moment == "it ends for a first one":
+    at(distributed.Client, "submit")
+    at(distributed.Client, "close")
+    at(distributed.LocalCluster, "close")
+try:
+    print(sweep.on_dask(tasks, workers=workers, progress=False))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "the backend is asked",
+        "the cluster starts",
+        "a worker starts",
+        "a worker is started again",
+        "the client connects",
+        "a task is handed in",
+        "a result is waited for with a lock",
+        "a result arrives",
+        "the client closes",
+        "the cluster closes",
+        "it ends for a first one",
+    ],
+)
+def test_ctrl_c_ends_a_sweep_at_every_moment(moment: str) -> None:
+    process = interruptible(sys.executable, "-c", INTERRUPTED, moment)
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert out.startswith("now") and process.returncode == 130 and "Traceback" not in err, (out, err[-2000:])
+    assert_all_end(process)
+
+
+def interruptible(*command: str) -> subprocess.Popen[str]:
+    """Start a command that leads a group of its own."""
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def assert_all_end(first: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30
+    while _group_lives(first.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not _group_lives(process.pid)
+    assert not _group_lives(first.pid)
+
+
+@pytest.mark.parametrize("way", ["a script", "the standard input"])
+def test_no_process_runs_the_users_program_again(way: str, tmp_path: Path) -> None:
+    program = """
+print("begun")
+import os
+from vaelib import sweep
+from vaelib.parallel import pool
+
+def double(x):
+    return 2 * x
+
+print(sweep.on_dask({"own": (double, 3)}, workers=1, progress=False).finished)
+with pool(1) as process:
+    print(process.submit(os.getppid).result() == os.getpid())
+"""
+    script = write(tmp_path / "script.py", program)
+    given = (
+        {"args": [sys.executable, str(script)]} if way == "a script" else {"args": [sys.executable], "input": program}
+    )
+    done = subprocess.run(**given, capture_output=True, text=True, timeout=120)  # type: ignore[call-overload]
+    assert done.stdout.splitlines() == ["begun", "{'own': 6}", "True"], done.stderr
 
 
 def _group_lives(group: int) -> bool:

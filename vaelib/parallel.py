@@ -5,12 +5,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from tqdm import tqdm
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """What TensorFlow has to find in the environment of a process that is to train on one core."""
 
+GLANCE = 0.1
+"""Seconds between two looks at whether Ctrl-C came."""
+
 # Nothing here imports Keras before it is needed: a worker is to watch its parent before that takes its seconds.
 
 
@@ -34,7 +40,8 @@ def train_all(
     `workers` processes of one thread each (by default one a core, or one in all where an accelerator does the
     work): on a small network that is faster than one process with all cores. Finished runs are opened and not
     trained again. Raises as `train` does; what the others have finished by then is kept. Ctrl-C, and the end of this
-    process however it comes, ends the workers too.
+    process however it comes, ends the workers too. They do not run the calling program again, so a script needs no
+    `if __name__ == "__main__"` for them.
     """
     root = store.user_path(root)
     missing = [each for each in experiments if not run.is_complete(root / each.name)]
@@ -60,20 +67,24 @@ def train_all(
 
 
 def _side_by_side(experiments: Sequence[Experiment], root: Path, workers: int) -> None:
-    context = multiprocessing.get_context("spawn")  # a forked TensorFlow would hang
-    watched, lifeline = context.Pipe(duplex=False)
+    watched, lifeline = multiprocessing.Pipe(duplex=False)
     with (
         lifeline,
         watched,
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(watched,)) as pool,
+        interrupts_noted() as came,
+        pool(workers, begin=_begin_worker, given=(watched,)) as processes,
         tqdm(total=len(experiments), unit="run", mininterval=1) as bar,
     ):
         try:
             with interrupts_held():
-                waiting = [pool.submit(_train_quietly, each, root) for each in experiments]
-            for done in as_completed(waiting):
-                done.result()
-                bar.update()
+                left = {processes.submit(_train_quietly, each, root) for each in experiments}
+            while left:
+                done, left = wait(left, GLANCE, FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+                    bar.update()
+                if came:
+                    raise KeyboardInterrupt
         except BrokenProcessPool:
             from vaelib.training import TrainingError
 
@@ -84,7 +95,30 @@ def _side_by_side(experiments: Sequence[Experiment], root: Path, workers: int) -
             lifeline.close()  # a run may be killed at any moment, so the workers need not be asked
             raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            processes.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def interrupts_noted() -> Iterator[list[int]]:
+    """Note Ctrl-C in a list while the block runs, and answer it at the block's end, however it ends.
+
+    Raised at any moment instead, a KeyboardInterrupt can leave a lock held that another thread waits for, or be lost in
+    a destructor. Ctrl-C that this process ignores stays ignored.
+    """
+    came: list[int] = []
+    # Only the main thread sets handlers, and only it is interrupted.
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    if not main or not callable(handler):
+        yield came
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(signal.SIGINT, None)
 
 
 @contextlib.contextmanager
@@ -93,19 +127,51 @@ def interrupts_held() -> Iterator[None]:
 
     A terminal sends Ctrl-C to all of them; only the first is to answer, and not while it starts another.
     """
-    came: list[int] = []
-    # Only the main thread sets handlers, and only it is interrupted.
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number)) if main else None
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which new processes inherit
-    try:
+    # Where multiprocessing starts this helper, it lets signals through again.
+    resource_tracker.ensure_running()
+    with interrupts_noted():
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which new processes inherit
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def pool(workers: int, *, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> ProcessPoolExecutor:
+    """Return a pool of new processes, which do not run the user's program again.
+
+    begin, given: what each runs first, and its arguments.
+    """
+    # A forked TensorFlow would hang.
+    return ProcessPoolExecutor(workers, mp_context=_Apart(), initializer=begin, initargs=given)
+
+
+@contextlib.contextmanager
+def without_main(name: str) -> Iterator[None]:
+    """Keep processes called `name`, started in the block by multiprocessing, from the main module.
+
+    Each would import it, and so run a script again that has no `if __name__ == "__main__"`, or fail where it came from
+    the standard input. What they are given here is of this library, or travels whole, as with Dask.
+    """
+    original = spawn.get_preparation_data
+
+    def prepared(process: str) -> dict[str, Any]:
+        told = original(process)
+        return {k: v for k, v in told.items() if not (process == name and k.startswith("init_main_"))}
+
+    with mock.patch.object(spawn, "get_preparation_data", prepared):
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if main:
-            signal.signal(signal.SIGINT, handler)
-    if came and callable(handler):
-        handler(signal.SIGINT, None)
+
+
+class _Process(SpawnProcess):
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with without_main(process_obj.name):
+            return SpawnProcess._Popen(process_obj)
+
+
+class _Apart(SpawnContext):
+    Process = _Process
 
 
 def hold_no_semaphore() -> None:

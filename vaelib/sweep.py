@@ -15,11 +15,11 @@ the same settings.
 import contextlib
 import itertools
 import logging
-import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,15 @@ from tqdm import tqdm
 
 from vaelib import engine, provenance, run, store, sweep_table, yaml_text
 from vaelib.experiment import Experiment, SettingError
-from vaelib.parallel import ONE_THREAD, hold_no_semaphore, interrupts_held
+from vaelib.parallel import (
+    GLANCE,
+    ONE_THREAD,
+    hold_no_semaphore,
+    interrupts_held,
+    interrupts_noted,
+    pool,
+    without_main,
+)
 
 # Nothing here imports Dask, Arrow or Keras before it is needed.
 
@@ -166,84 +174,144 @@ def on_dask(
     running Dask cluster, "tcp://host:8786" say, instead.
     A task that raises is tried once more; that of a lost worker goes to another. Raises SettingError when there is no
     cluster at the address, DeviceError when Keras's backend cannot train on this machine. Ctrl-C ends the local
-    workers, and leaves a cluster's.
+    workers, and leaves a cluster's. The local ones do not run the calling program again, so a script needs no
+    `if __name__ == "__main__"` for them.
     """
     outcome = Outcome()
-    with _client(workers, scheduler) as client:
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            came = stack.enter_context(interrupts_noted())
+            client = stack.enter_context(_local(workers, came))
+        else:
+            client = stack.enter_context(_remote(scheduler))
+            came = stack.enter_context(interrupts_noted())
         from distributed import as_completed
 
         waiting = {
             client.submit(function, *arguments, key=f"{name}-{os.getpid()}", retries=_RETRIES, pure=False): name
             for name, (function, *arguments) in tasks.items()
         }
-        with tqdm(total=len(tasks), unit="run", mininterval=1, disable=not progress) as bar:
-            for future in as_completed(waiting):
+        bar = stack.enter_context(tqdm(total=len(tasks), unit="run", mininterval=1, disable=not progress))
+        ended = as_completed(waiting, with_results=True, raise_errors=False)
+        left = len(waiting)
+        while left:
+            if came:
+                raise KeyboardInterrupt
+            batch = ended.next_batch(block=False)
+            for future, result in batch:
                 name = waiting[future]
                 if future.status == "finished":
-                    outcome.finished[name] = future.result()
+                    outcome.finished[name] = result
                 else:
-                    error = future.exception()
+                    error = result[1] if isinstance(result, tuple) else result
                     outcome.failed[name] = f"{type(error).__name__}: {error}"
                 bar.update()
                 bar.set_postfix(failed=len(outcome.failed), refresh=False)
+            left -= len(batch)
+            time.sleep(GLANCE if left else 0)
     return outcome
 
 
+def _quiet() -> None:
+    # What fails is reported by name; how a cluster falls apart at Ctrl-C is nobody's concern.
+    for name in ("distributed", "tornado.application", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @contextlib.contextmanager
-def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+def _remote(scheduler: str) -> Iterator[Any]:
+    """Yield a client of the cluster at an address. Ctrl-C ends its search at once."""
+    from distributed import Client
+
+    _quiet()
+    try:
+        client = Client(scheduler, timeout=_PATIENCE)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SettingError(f"scheduler = {scheduler!r}: no Dask cluster answers there: {error}") from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _local(workers: int | None, came: Sequence[int]) -> Iterator[Any]:
+    """Yield a client of a cluster on this machine. A KeyboardInterrupt of the block ends it at once.
+
+    came: filled by Ctrl-C, which nothing here answers by itself.
+    """
     import dask
     from distributed import Client, LocalCluster
 
     dask.config.set({"distributed.scheduler.allowed-failures": _LOSSES})
-    for name in ("distributed", "tornado.application", "asyncio"):
-        # What fails is reported by name; how a cluster falls apart at Ctrl-C is nobody's concern.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=_PATIENCE)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise SettingError(f"scheduler = {scheduler!r}: no Dask cluster answers there: {error}") from None
-        with client:
-            yield client
-        return
+    _quiet()
     engine.check_devices()
     count = _default_workers() if workers is None else workers
-    with interrupts_held():
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=0,  # or Dask would stop a training that its own estimate finds too large
-            dashboard_address=None,
-            # Two small networks side by side are trained faster than one after the other on two threads.
-            env={
-                **ONE_THREAD,
-                "OMP_NUM_THREADS": "1",
-                "DASK_LOGGING__DISTRIBUTED": "critical",
-            },
-            silence_logs=logging.CRITICAL,
-        )
-    try:
-        with Client(cluster) as client:
+    if came:
+        raise KeyboardInterrupt
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(without_main("Dask Worker process (from Nanny)"))
+        with interrupts_held():
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,  # or Dask would stop a training that its own estimate finds too large
+                dashboard_address=None,
+                # Two small networks side by side are trained faster than one after the other on two threads.
+                env={
+                    **ONE_THREAD,
+                    "OMP_NUM_THREADS": "1",
+                    "DASK_LOGGING__DISTRIBUTED": "critical",
+                },
+                silence_logs=logging.CRITICAL,
+            )
+        ending = stack.enter_context(contextlib.ExitStack())  # lasts until both are closed
+        stack.callback(_close, cluster)
+        client = Client(cluster)
+        stack.callback(_close, client)
+        try:
             yield client
-    except KeyboardInterrupt:
-        # A run may be killed at any moment; asked to end, a worker would first finish its epoch, or time out.
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL) if nanny.pid else None
-        raise
+        except KeyboardInterrupt:
+            # A run may be killed at any moment; asked to end, a worker would first finish its epoch, or time out.
+            ending.enter_context(_killing(cluster))
+            raise
+
+
+def _close(part: Any) -> None:
+    # A worker that is just being started again cannot be closed in order, and Dask says so. By then all results
+    # are here, and must not be lost for it; what is left of the workers ends with this process.
+    with contextlib.suppress(Exception):
+        part.close(timeout=_PATIENCE)
+
+
+@contextlib.contextmanager
+def _killing(cluster: Any) -> Iterator[None]:
+    """Kill a cluster's workers until the end of the block, as one may be being started that has no process yet."""
+    nannies = list(cluster.workers.values())
+    for nanny in nannies:
+        nanny.close_gracefully()  # which means: do not start it again
+    ended = threading.Event()
+
+    def kill() -> None:
+        while True:
+            for nanny in nannies:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL) if (pid := nanny.pid) else None
+            if ended.wait(GLANCE):
+                return
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
-        # A worker that is just being started again cannot be closed in order, and Dask says so. By then all results
-        # are here, and must not be lost for it; what is left of the workers ends with this process.
-        with contextlib.suppress(Exception):
-            cluster.close()
+        ended.set()
+        thread.join()
 
 
 def _default_workers() -> int:
     # Asked in a process that ends: whoever looks for an accelerator takes its memory, which the workers need.
-    with interrupts_held(), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_ask_backend).result()
+    with interrupts_held(), pool(1) as process:
+        return process.submit(_ask_backend).result()
 
 
 def _ask_backend() -> int:
