@@ -1,6 +1,7 @@
 """What every backend has to do alike: inference for any number of inputs, and a refusal where devices are missing."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -40,6 +41,37 @@ def test_inference_follows_the_weights():
     weight = decoder.get_layer("logits").bias
     weight.assign(weight + 1)
     np.testing.assert_allclose(backend.infer(decoder, latents)[0], before + 1, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+@pytest.mark.parametrize("work", ["inference", "a model", "a training"])
+def test_a_fork_of_a_process_that_used_the_backend_is_told_what_to_use(work, tmp_path):
+    images = np.zeros((1, 32, 32, 1), "float32")
+    encoder = VAE(SMALL).encoder
+    backend.infer(encoder, images)
+    calls = {
+        "inference": lambda: backend.infer(encoder, images),
+        "a model": lambda: VAE(SMALL),
+        "a training": lambda: train(SMALL, tmp_path, progress=False),
+    }
+    reader, writer = multiprocessing.Pipe(duplex=False)
+
+    def child():
+        try:
+            calls[work]()
+        except BaseException as error:
+            writer.send(f"{type(error).__name__}: {error}")
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    try:
+        assert reader.poll(60), "it hangs"
+        told = reader.recv()
+    finally:
+        process.kill()
+        process.join()
+    assert told.startswith(f"ForkError: this process was forked from process {os.getpid()}, which had used ")
+    assert "train_all" in told and "sweep" in told and "get_context('spawn')" in told and "\n" not in told
 
 
 def test_a_call_holds_at_most_a_million_pixels():

@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from vaelib import engine
+from vaelib import engine, store
 from vaelib.engine import DeviceError
 
 with engine.starting():
     import keras
     from keras import ops as ops  # for the modules that take it from here
+
+
+class ForkError(store.Told, RuntimeError):
+    """A forked process that cannot use the backend, since the process that it was forked from did."""
 
 
 @contextlib.contextmanager
@@ -44,6 +48,23 @@ def own_settings() -> Iterator[None]:
     finally:
         for put, users, _ in settings:
             put(users)
+
+
+_user: int | None = None  # the process that first used the backend
+
+
+def begin_use() -> None:
+    """Note that this process uses the backend. Raises ForkError in a fork of one that did, which would hang for ever.
+
+    A fork has its parent's memory, but not the threads that the backend's work is handed to.
+    """
+    global _user
+    _user = _user or os.getpid()
+    if _user != os.getpid():
+        raise ForkError(
+            f"this process was forked from process {_user}, which had used {name()} already, and would hang: use "
+            "`vaelib.train_all` or `vaelib.sweep`, or begin processes with multiprocessing.get_context('spawn')"
+        )
 
 
 def name() -> str:
@@ -118,6 +139,7 @@ def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
 
     JAX compiles for every shape, so there n is filled up to a power of two: a handful of shapes in all.
     """
+    begin_use()
     if name() != "jax":
         # Called directly: `predict` would compile anew for every size of a last batch.
         outputs = model(inputs, training=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib import dataset, losses
+from vaelib import backend, dataset, losses
 from vaelib.backend import keras, ops, own_settings
 from vaelib.experiment import Experiment
 from vaelib.fusion import normalised_stack
@@ -228,6 +228,7 @@ class _Maker:
     """Makes layers that share width, precision and the study's initialiser, each with a seed of its own."""
 
     def __init__(self, experiment: Experiment, *, stream: int) -> None:
+        backend.begin_use()
         self.width = experiment.width
         self.policy = "mixed_bfloat16" if experiment.precision == "bfloat16" else "float32"
         self.seeds = iter(_seeds(experiment, stream=stream))

@@ -125,6 +125,7 @@ class _Trainer(keras.callbacks.Callback):
 
     def __init__(self, experiment: Experiment, path: Path, found: Run | None, progress: bool) -> None:
         super().__init__()
+        backend.begin_use()
         self.experiment, self.path, self.progress = experiment, path, progress
         try:
             self.sharing = backend.Sharing(experiment.devices) if experiment.devices > 1 else None
