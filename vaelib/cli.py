@@ -54,6 +54,7 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
 )
 
+
 def _at_home(path: Path | None) -> Path | None:
     return path and store.user_path(path)
 
