@@ -58,7 +58,7 @@ def damage_all(count: int, kinds: list[str], chance: random.Random, folder: Path
             errors = [each for each in found.values() if isinstance(each, TOLD)]
             tally.count(kind, "damages", *["detected"] * bool(errors or messages))
             what = "remade" if content(path) != left else "told" if errors else "without effect"
-            tally.judge(kind, what, told, wrong_with(found, expected))
+            tally.judge(kind, [what], told, wrong_with(found, expected))
 
 
 def damage(folder: Path, chance: random.Random) -> tuple[Path, str]:

@@ -51,9 +51,9 @@ class Tally:
         self.bar.set_postfix({"kind": kind, "lost": len(self.losses)}, refresh=False)
         self.bar.update(sum(what in ("kills", "damages") for what in whats))
 
-    def judge(self, kind: str, good: str, told: str, wrong: list[str]) -> None:
+    def judge(self, kind: str, good: list[str], told: str, wrong: list[str]) -> None:
         """Count a good end, or a loss with what is `wrong`."""
-        self.count(kind, "losses" if wrong else good)
+        self.count(kind, *(["losses"] if wrong else good))
         if wrong:
             self.losses.append(f"{kind}: {told}: {'; '.join(wrong)}"[:2000])
             tqdm.write(f"LOST {self.losses[-1]}", file=sys.stderr)
@@ -169,7 +169,7 @@ def clock(command: Command) -> float:
 
 
 def kill_trainings(kills: int, chance: random.Random, folder: Path, tally: Tally) -> None:
-    """Kill trainings at random; after each kill, a copy of what is left goes on to the end."""
+    """Kill trainings at random, one to several times until they end."""
     import vaelib.training  # noqa: F401 - for the forks
 
     kind = "trainings"
@@ -187,25 +187,24 @@ def kill_trainings(kills: int, chance: random.Random, folder: Path, tally: Tally
     seconds = {experiment.name: clock(start(experiment, alone)) for experiment in TRAININGS}
     while kills > 0:
         experiment = chance.choice(TRAININGS)
-        name, root, epochs = experiment.name, Path(tempfile.mkdtemp(dir=folder)), 0
-        while kills > 0:
+        name, root, killed, epochs = experiment.name, Path(tempfile.mkdtemp(dir=folder)), [], 0
+        while True:
             command, moment = start(experiment, root), chance.uniform(0, seconds[name])
-            if command.ended(moment):
-                tally.judge(kind, "ended before", name, command.finish() or differences(root / name, alone / name))
+            # Half of those that go on are killed in their turn; only who is let alone for good shows what was kept.
+            if kills == 0 or (killed and chance.random() < 0.5) or command.ended(moment):
                 break
             command.kill()
             kills -= 1
-            told = f"{name} killed after {moment:.2f} s, {epochs} epochs before"
-            tally.count(kind, "kills")
+            killed.append(f"{moment:.2f} s")
             now = run.finished_epochs(root / name)
-            wrong = [f"{now} epochs are left of {epochs}"] if now < epochs else []
+            tally.count(kind, "kills")
+            if now < epochs:
+                tally.judge(kind, [], f"{name} killed after {killed}", [f"{now} epochs are left of {epochs}"])
             epochs = now
-            copy = folder / "resumed"
-            shutil.copytree(root, copy)
-            wrong += start(experiment, copy).finish() or differences(copy / name, alone / name)
-            wrong += [f"moved aside: {path.name}" for path in copy.glob("*.damaged-*")]
-            tally.judge(kind, "resumes", told, wrong)
-            shutil.rmtree(copy)
+        wrong = command.finish() or differences(root / name, alone / name)
+        wrong += [f"moved aside: {path.name}" for path in root.glob("*.damaged-*")]
+        good = ["resumes"] * len(killed) or ["ended before"]
+        tally.judge(kind, good, f"{name} killed after {', '.join(killed)}", wrong)
         shutil.rmtree(root)
 
 
@@ -255,11 +254,7 @@ def kill_sweeps(kills: int, chance: random.Random, folder: Path, tally: Tally) -
             wrong = [f"its process goes on: {each}" for each in left]
             command = start(root)
         wrong += command.finish() or wrong_with(root)
-        for _ in range(done):
-            tally.judge(kind, "resumes", told, wrong)
-            wrong = []
-        if not done:
-            tally.judge(kind, "ended before", told, wrong)
+        tally.judge(kind, ["resumes"] * done or ["ended before"], told, wrong)
         shutil.rmtree(root)
 
 
@@ -286,7 +281,7 @@ def kill_books(kills: int, chance: random.Random, folder: Path, tally: Tally) ->
         wrong = command.finish() or differing(of_book(output), expected)
         left = psutil.wait_procs(children, timeout=60)[1]
         wrong += [f"its process goes on: {each}" for each in left]
-        tally.judge(kind, "resumes" if killed else "ended before", told, wrong)
+        tally.judge(kind, ["resumes" if killed else "ended before"], told, wrong)
         for each in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
