@@ -295,6 +295,38 @@ def test_reuse_executes_nothing_twice(tree: Path) -> None:
     assert not (output / "runs" / "finished").exists(), "fresh runs are the default"
 
 
+@pytest.mark.parametrize(
+    "name", ["source/notebooks/01_one.ipynb", "source/notebooks/media/a.bin", "executed/01_one.json"]
+)
+def test_a_chapter_that_was_damaged_is_executed_again(tree: Path, name: str) -> None:
+    show = (
+        "pathlib.Path('media').mkdir(exist_ok=True)\npathlib.Path('media/a.bin').write_bytes(b'shown')\n'media/a.bin'"
+    )
+    write_chapter(tree, "01_one", show)
+    output = book.build(tree, profile="smoke").parent
+    file = output / name
+    good = file.read_bytes()
+    for damaged in (good[:-3], good.replace(b"o", b"\xff"), None):
+        file.unlink() if damaged is None else file.write_bytes(damaged)
+        before = len(told(output))
+        book.build(tree, profile="smoke", reuse=True)
+        assert [entry["chapter"] for entry in told(output)[before:]] == ["01_one"]
+        assert (output / "source" / "notebooks" / "media" / "a.bin").read_bytes() == b"shown"
+    assert book.build(tree, profile="smoke", reuse=True) and len(told(output)) == before + 1
+
+
+def test_a_killed_build_takes_its_chapters_along(tree: Path) -> None:
+    """Or they would write the notebooks that the next build executes."""
+    write_chapter(tree, "01_one", "import time; time.sleep(120)")
+    process = command_line(tree, "--profile", "smoke", "--jobs", "1")
+    while not told(tree / "_build"):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    assert gone(int(str(told(tree / "_build")[0]["pid"])))
+
+
 def test_one_chapter_needs_the_others_from_an_earlier_build(tree: Path) -> None:
     with pytest.raises(BuildError, match="02_two: not executed"):
         book.build(tree, profile="smoke", chapters=["01"])

@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from vaelib import Experiment, backend, provenance, sweep, sweep_notebooks, sweep_table, train
+from vaelib import Experiment, backend, provenance, store, sweep, sweep_notebooks, sweep_table, train
 from vaelib.experiment import SettingError
 from vaelib.measures import measure
 from vaelib.parallel import ONE_THREAD
@@ -156,6 +156,10 @@ def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: P
     ], "in CSV no text and no value look alike"
     with pytest.raises(SettingError, match="no table of a sweep"):
         sweep_table.read_table(tmp_path / "absent.csv")
+    for file in (text, parquet):
+        file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))
+        with pytest.raises(store.DamagedError, match=f"{file.name} is not what was written"):
+            sweep_table.read_table(file)
 
 
 def test_a_column_of_numbers_and_words_is_text() -> None:
@@ -515,6 +519,12 @@ def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(
     again = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", progress=False)
     assert again == sweep.Outcome(outcome.finished), "the seconds are still those of the execution"
     assert {path: path.stat().st_mtime_ns for path in times} == times
+    monkeypatch.undo()
+    damaged = next(iter(times))
+    good = damaged.read_text()
+    damaged.write_text(good.replace("4.0", "5.0").replace("9.0", "5.0"))
+    mended = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", workers=1, progress=False)
+    assert [row["the_square"] for row in mended.finished.values()] == [4.0, 9.0], "a changed one is executed again"
 
 
 def test_a_notebooks_kernel_is_this_python_whatever_the_user_has(

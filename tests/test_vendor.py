@@ -39,6 +39,12 @@ def test_npm_is_asked_once_and_again_when_the_lock_changes(tmp_path: Path, monke
     vendor.collect(book, cache, target)
     assert len(asked) == 2
 
+    for damaged in (cache / "node_modules" / "mathjax" / "es5" / "tex-svg-full.js", cache / "installed.json"):
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        vendor.collect(book, cache, target)
+        assert (target / "mathjax" / "tex-svg-full.js").read_text() == "es5/tex-svg-full.js"
+    assert len(asked) == 4
+
 
 def test_a_failing_npm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "npm"

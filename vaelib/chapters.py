@@ -29,6 +29,19 @@ _LONGEST_FIRST = ("05", "04", "00", "03", "02", "01", "06", "07")
 _STARTS = 3  # how often a kernel that dies before its first cell is started
 _NEVER_STARTED = b"Kernel died before replying to kernel_info"
 _GRACE = 10.0  # seconds between asking a chapter to stop and making it
+# Papermill, which ends with the build that began it, also at a SIGKILL: the next build writes the same notebook. A
+# kernel ends with its papermill by itself.
+_PAPERMILL = """
+import os, threading
+
+def end_with_parent():
+    os.read(0, 1)  # nothing is ever sent: it returns when the other end is closed
+    os._exit(1)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+from papermill.__main__ import papermill
+papermill()
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,9 +185,16 @@ class Executor:
         self._running: set[subprocess.Popen[bytes]] = set()
 
     def stamp_of(self, chapter: Chapter) -> str | None:
-        """Return the stamp of the chapter's last complete execution, None when there is none to use."""
-        complete = self._stamp_file(chapter).exists() and self._executed(chapter).exists()
-        return self._stamp_file(chapter).read_text(encoding="utf-8", errors="replace") if complete else None
+        """Return the stamp of the chapter's last complete execution, None when there is none to use.
+
+        What was executed, or a film that it shows, can have been damaged since: then there is none either.
+        """
+        with contextlib.suppress(store.DamagedError):
+            told = store.read_json(self._stamp_file(chapter))
+            for name, checksum in told["files"].items():
+                store.read(self.notebooks / name, checksum)
+            return str(told["stamp"])
+        return None
 
     def execute(self, chapters: Sequence[Chapter]) -> dict[str, float]:
         """Return the seconds that each chapter took.
@@ -216,13 +236,13 @@ class Executor:
         if status:
             told = _failure(chapter, executed, log)
             raise BuildError(f"{told}\nFinished runs are kept: `vaelib book --reuse` goes on from here.")
-        store.write(self._stamp_file(chapter), stamp.encode())
+        store.write_json(self._stamp_file(chapter), {"stamp": stamp, "files": self._made(executed)})
         return time.perf_counter() - begun
 
     def _papermill(self, chapter: Chapter, executed: Path, log: Path) -> int:
         """Execute the chapter once, in a process of its own, and return its exit status."""
         executed.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "papermill", str(chapter.path), str(executed)]
+        command = [sys.executable, "-c", _PAPERMILL, str(chapter.path), str(executed)]
         command += ["--cwd", str(self.notebooks), "--kernel", "python3"]
         command += ["--parameters_yaml", json.dumps(chapter.injected)]
         with contextlib.ExitStack() as stack:
@@ -235,14 +255,15 @@ class Executor:
                 process = subprocess.Popen(
                     command,
                     env=self._environment(private, results.find(chapter.path.parent)),
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=stream,
                     stderr=subprocess.STDOUT,
                     # Ctrl-C is to reach this process alone, which then stops the chapters in order.
                     start_new_session=True,
                 )
                 self._running.add(process)
-            status = process.wait()
+            with process:  # which closes its stdin in the end
+                status = process.wait()
             with self._guard:
                 self._running.discard(process)
         return status
@@ -277,11 +298,19 @@ class Executor:
                 if process.poll() is None:
                     process.kill()  # its kernel notices that its parent died
 
+    def _made(self, executed: Path) -> dict[str, str]:
+        """Return the SHA-256 of an executed notebook and of the files that it shows, by their place in `notebooks`."""
+        text = executed.read_text(encoding="utf-8")
+        shown = (file for file in self.notebooks.rglob("*") if file.is_file() and file.suffix != ".ipynb")
+        names = {file: file.relative_to(self.notebooks).as_posix() for file in shown}
+        files = [executed, *(file for file, name in names.items() if name in text)]
+        return {names.get(file, file.name): store.digest(file.read_bytes()) for file in files}
+
     def _executed(self, chapter: Chapter) -> Path:
         return self.notebooks / chapter.path.name
 
     def _stamp_file(self, chapter: Chapter) -> Path:
-        return self.output / "executed" / f"{chapter.name}.sha256"
+        return self.output / "executed" / f"{chapter.name}.json"
 
 
 def _rank(chapter: Chapter) -> int:

@@ -28,9 +28,10 @@ def execute_grid(
 
     notebook: one with a cell tagged `parameters`; its kernel is this Python, whatever the user's own Jupyter and
     IPython say. output: the folder of the executed notebooks; on a cluster, one that all its machines see. One that is
-    there already, of the same notebook and parameters, is not executed again. A row has the file, the parameters of the
-    grid as the notebook takes them (a list as its values with spaces between), the seconds of the execution, and every
-    number and word that the notebook glued. workers and scheduler: as `sweep.on_dask` takes them.
+    there already, of the same notebook and parameters, is not executed again unless it was changed since, as the
+    checksum beside it tells. A row has the file, the parameters of the grid as the notebook takes them (a list as its
+    values with spaces between), the seconds of the execution, and every number and word that the notebook glued.
+    workers and scheduler: as `sweep.on_dask` takes them.
 
     Raises SettingError for a parameter that the notebook does not have or a value that is not allowed, BuildError when
     it is no such notebook, both before anything is executed.
@@ -43,7 +44,7 @@ def execute_grid(
         target = output / f"{chapter.name}-{chapter.stamp()[:12]}.ipynb"
         values = {name: _cell(chapter.values[name]) for name in point}
         tasks[target.name] = (_execute, str(notebook.resolve()), dict(chapter.injected), str(target), values)
-        if target.exists():
+        if _is_whole(target):
             kept[target.name] = _row(target, values)
     left = {name: task for name, task in tasks.items() if name not in kept}
     outcome = sweep.Outcome()
@@ -59,7 +60,7 @@ def _execute(notebook: str, injected: dict[str, Any], target: str, values: Mappi
     import papermill
 
     path = Path(target)
-    if not path.exists():
+    if not _is_whole(path):
         # Another name until it is whole; what is left of one that failed shows where.
         unfinished = path.with_suffix(".unfinished.ipynb")
         here = str(Path(notebook).parent)
@@ -68,6 +69,7 @@ def _execute(notebook: str, injected: dict[str, Any], target: str, values: Mappi
                 notebook, str(unfinished), injected, kernel_name="python3", cwd=here, progress_bar=False
             )
         os.replace(unfinished, path)
+        store.write_json(_checksum_file(path), {"sha256": store.digest(path.read_bytes())})
     return _row(path, values)
 
 
@@ -87,6 +89,18 @@ def _become(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether an executed notebook is there as it was executed."""
+    with contextlib.suppress(store.DamagedError):
+        store.read(path, store.read_json(_checksum_file(path))["sha256"])
+        return True
+    return False
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_suffix(".json")
 
 
 def _row(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from vaelib import run, store
 from vaelib.experiment import SettingError
+
+_CHECKSUMS = ".checksums.json"
 
 # Nothing here imports Arrow or Keras before it is needed.
 
@@ -77,29 +80,37 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:
-    """Write a table as Parquet and as CSV, `path` with these endings, and return both paths."""
+    """Write a table as Parquet and as CSV, `path` with these endings, and return both paths.
+
+    Beside them lies `path` with the ending .checksums.json, by which `read_table` knows a damaged one.
+    """
     import pyarrow
     from pyarrow import csv, parquet
 
-    written, path = [], store.user_path(path)
+    written, checksums, path = [], {}, store.user_path(path)
     for ending, write in ((".parquet", parquet.write_table), (".csv", csv.write_csv)):
         buffer = pyarrow.BufferOutputStream()
         write(made, buffer)
         written.append(Path(f"{path}{ending}"))
-        store.write(written[-1], buffer.getvalue().to_pybytes())
+        checksums[written[-1].name] = store.write(written[-1], buffer.getvalue().to_pybytes())
+    store.write_json(f"{path}{_CHECKSUMS}", {"files": checksums})
     return written
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Return the rows of a table that `write_table` wrote, from its Parquet or its CSV file; None where one is empty.
 
-    Raises SettingError when there is none.
+    Raises SettingError when there is none, DamagedError when it is not what was written.
     """
     from pyarrow import ArrowInvalid, csv, parquet
 
     path = store.user_path(path)
     try:
-        made = parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path)
+        content = io.BytesIO(path.read_bytes())
+        checksums = path.with_suffix(_CHECKSUMS)
+        if checksums.exists():  # those of the table that the project keeps are git's
+            store.read(path, store.read_json(checksums)["files"][path.name])
+        made = parquet.read_table(content) if path.suffix == ".parquet" else csv.read_csv(content)
     except (OSError, ArrowInvalid) as error:
         raise SettingError(f"{path}: no table of a sweep: {error}") from None
     rows: list[dict[str, Any]] = made.to_pylist()

@@ -4,12 +4,15 @@ They are copied into the pages at build time, in the versions that `book/package
 Python packages pin, so that a page asks no foreign server for anything.
 """
 
+import contextlib
 import importlib.resources
 import os
 import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+
+from vaelib import store
 
 _MATHJAX_FILES = {"es5/tex-svg-full.js": "tex-svg-full.js", "LICENSE": "LICENSE"}
 _NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -34,12 +37,16 @@ def collect(book: Path, cache: Path, target: Path) -> None:
 
 
 def _mathjax(book: Path, cache: Path) -> Path:
-    """Return the folder of the installed MathJax; npm is asked only when the lock file changed."""
+    """Return the folder of the installed MathJax; npm is asked only when the lock file or what it brought changed."""
     folder = cache / "node_modules" / "mathjax"
-    done = cache / "installed.json"  # a copy of the lock file, written when npm has finished
-    wanted = (book / "package-lock.json").read_bytes()
-    if done.exists() and done.read_bytes() == wanted and all((folder / name).exists() for name in _MATHJAX_FILES):
-        return folder
+    done = cache / "installed.json"  # written when npm has finished: of which lock file, and what it brought
+    lock = store.digest((book / "package-lock.json").read_bytes())
+    with contextlib.suppress(store.DamagedError):
+        told = store.read_json(done)
+        if told["lock"] == lock:
+            for name, checksum in told["files"].items():
+                store.read(folder / name, checksum)
+            return folder
     cache.mkdir(parents=True, exist_ok=True)
     for name in _NPM_FILES:
         shutil.copyfile(book / name, cache / name)
@@ -48,7 +55,9 @@ def _mathjax(book: Path, cache: Path) -> Path:
     )
     if result.returncode:
         raise BuildError(f"npm could not install MathJax:\n{(result.stderr or result.stdout).strip()}")
-    done.write_bytes(wanted)
+    store.write_json(
+        done, {"lock": lock, "files": {n: store.digest((folder / n).read_bytes()) for n in _MATHJAX_FILES}}
+    )
     return folder
 
 
