@@ -41,28 +41,30 @@ CELLS = (
 
 def damage_all(count: int, kinds: list[str], chance: random.Random, folder: Path, tally: Tally) -> None:
     """Damage one file at a time, in folders of these kinds, and see what comes of it."""
-    os.environ |= {**ONE_THREAD, "VAELIB_CACHE": str(folder / "images")}  # before TensorFlow's first operation
+    # Before TensorFlow's first operation: a sweep's workers have one thread.
+    own = {**ONE_THREAD, "VAELIB_CACHE": str(folder / "images")}
     chosen = [*kinds, *chance.choices(kinds, [SHARES[kind] for kind in kinds], k=count)][:count]
-    for kind in kinds:
-        if not (times := chosen.count(kind)):
-            continue
-        good, place = folder / kind.replace(" ", "-"), folder / "place"
-        good.mkdir()
-        use = SUBJECTS[kind](good)
-        expected, _ = used(use, copied(good, place))
-        if "all" in expected:
-            tally.judge(kind, [], "undamaged", [str(expected["all"])])
-            continue
-        for _ in range(times):
-            if "run" in kind or kind == "sweep":
-                keras.backend.clear_session()  # or its networks would fill the memory
-            path, told = damage(copied(good, place), chance)
-            left = content(path)
-            found, messages = used(use, place)
-            errors = [each for each in found.values() if isinstance(each, TOLD)]
-            tally.count(kind, "damages", *["detected"] * bool(errors or messages))
-            what = "remade" if content(path) != left else "told" if errors else "without effect"
-            tally.judge(kind, [what], told, wrong_with(found, expected))
+    with mock.patch.dict(os.environ, own):
+        for kind in kinds:
+            if times := chosen.count(kind):
+                _damage_kind(kind, times, chance, folder, tally)
+
+
+def _damage_kind(kind: str, times: int, chance: random.Random, folder: Path, tally: Tally) -> None:
+    good, place = folder / kind.replace(" ", "-"), folder / "place"
+    good.mkdir()
+    use = SUBJECTS[kind](good)
+    expected, _ = used(use, copied(good, place))
+    if "all" in expected:
+        return tally.judge(kind, [], "undamaged", [str(expected["all"])])
+    for _ in range(times):
+        path, told = damage(copied(good, place), chance)
+        left = content(path)
+        found, messages = used(use, place)
+        errors = [each for each in found.values() if isinstance(each, TOLD)]
+        tally.count(kind, "damages", *["detected"] * bool(errors or messages))
+        what = "remade" if content(path) != left else "told" if errors else "without effect"
+        tally.judge(kind, [what], told, wrong_with(found, expected))
 
 
 def damage(folder: Path, chance: random.Random) -> tuple[Path, str]:
@@ -170,6 +172,7 @@ def begun_anew_from(alone: Path) -> Iterator[None]:
 
     def trainer(experiment: Experiment, path: Path, found: run.Run | None, progress: bool) -> Any:
         if found is not None or not (alone / experiment.name).exists() or next(_begun) % 10 == 9:
+            keras.backend.clear_session()  # or the networks would fill the memory
             return original(experiment, path, found, progress)
         assert not path.exists() or not any(path.iterdir())
         shutil.copytree(alone / experiment.name, path, dirs_exist_ok=True)
