@@ -153,3 +153,12 @@ def test_of_factors_mixed_linearly_all_is_found_and_of_a_line_nothing() -> None:
     assert unmixed["independent_mig"] > 0.5 and unmixed["independent_disentanglement"] > 0.8
     line = measures._unmixed(factors[:, :1] * np.array([1, 2, 3]), factors)
     assert set(line) == set(unmixed) and np.isnan(line["independent"]) and np.isfinite(line["labels_5"])
+
+
+def test_what_few_images_cannot_tell_is_no_number() -> None:
+    generator = np.random.default_rng(0)
+    factors = generator.uniform(size=(72, 2))
+    mu = np.column_stack([factors, factors[:, 0] ** 2]) + 0.1 * generator.normal(size=(72, 3))
+    found = measures._unmixed(mu, factors) | measures._orientation(mu, factors)
+    lost = {"independent_mig", "independent_disentanglement", "disentanglement_at_aligned", "mig_highest", "mig_turned"}
+    assert {name for name, value in found.items() if np.isnan(value)} == lost
