@@ -135,7 +135,7 @@ def _read(name: str, origin: str) -> Table:
 
 
 def _where(origin: dict[str, Any]) -> str:
-    return f"{origin['hardware']['processor']}, commit {str(origin['git_commit'])[:12]}"
+    return f"{origin['hardware']['processor']}, commit {(origin['git_commit'] or 'unknown')[:12]}"
 
 
 def _counted(rows: list[dict[str, Any]]) -> str:
