@@ -1,6 +1,7 @@
 """What an experiment promises: checked values, flat names, a stable identity."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Annotated
@@ -51,7 +52,7 @@ BAD = {
     "learning_rate": ((float("inf"), 0), "numbers above 0, up to 10"),
     "schedule": (("linear",), "constant, cosine"),
     "shuffle": (("sometimes",), "true and false"),
-    "snapshots": ((3.5,), "lists of whole numbers"),
+    "snapshots": ((3.5,), "lists of whole numbers, as in [1, 2]"),
     "seed": ((2**32, -1), _SEED),
     "devices": ((0, 1025), "whole numbers from 1 to 1024"),
 }
@@ -70,9 +71,10 @@ def test_a_bad_value_is_an_error_that_names_the_setting_and_all_that_is_allowed(
         assert str(caught.value) == f"{name} = {value!r}: allowed are {told}"
 
 
-def test_what_is_wrong_in_a_list_is_named_alone():
-    with pytest.raises(SettingError, match=r"^snapshots = 'two': allowed are whole numbers$"):
-        Experiment.from_profile("book", snapshots="1,two")
+def test_what_is_wrong_in_a_list_is_told_once():
+    told = r"^snapshots = '1,two,three': allowed are lists of whole numbers, as in \[1, 2\]$"
+    with pytest.raises(SettingError, match=told):
+        Experiment.from_profile("book", snapshots="1,two,three")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_what_is_wrong_in_a_list_is_named_alone():
         (Annotated[int, Field(gt=0, lt=5)], "are whole numbers from 1 to 4"),
         (Annotated[int, Field(multiple_of=4)], "are whole numbers, multiples of 4"),
         (Annotated[int, Field(ge=1)] | None, "are whole numbers from 1, or None"),
-        (list[Annotated[int, Field(ge=1)]], "are lists of whole numbers from 1"),
+        (list[Annotated[int, Field(ge=1)]], "are lists of whole numbers from 1, as in [1, 2]"),
         (str, "is text"),
         (dict[str, int], "is a valid dictionary"),
         (tuple[int, int], "is a valid tuple"),
@@ -265,3 +267,20 @@ def test_importing_the_library_loads_no_keras():
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
+
+
+def test_a_lists_error_shows_a_form_that_is_then_accepted() -> None:
+    told = "snapshots = 'one': allowed are lists of whole numbers, as in [1, 2]"
+    with pytest.raises(SettingError, match=f"^{re.escape(told)}$"):
+        Experiment.from_profile("book", snapshots="one")
+    with pytest.raises(SettingError, match=r"^snapshots = \['a', 'b'\]: allowed are lists of whole numbers, as in"):
+        Experiment.from_profile("book", snapshots=["a", "b"])
+    for value in ("[1, 2]", "1, 2", "1 2", [1, 2], ["1", "2"]):
+        assert Experiment.from_profile("book", snapshots=value).snapshots == (1, 2)
+
+
+def test_the_line_that_is_too_wide_is_named() -> None:
+    with pytest.raises(
+        SettingError, match=r"^transect_line_width = 9: allowed is at most a quarter of image_size = 32$"
+    ):
+        Experiment.from_profile("smoke", transect_line_width=9)

@@ -84,16 +84,16 @@ def test_the_paths_that_papermill_injects_are_accepted(shell):
     ("name", "value", "told"),
     [
         ("gamma", "much", "are numbers, or None"),
-        ("seeds", 3, "are lists of whole numbers"),
-        ("seeds", "3", "are lists of whole numbers"),
-        ("seeds", "[0", "are lists of whole numbers"),
-        ("seeds", "[a]", "are lists of whole numbers"),
+        ("seeds", 3, "are lists of whole numbers, as in [1, 2]"),
+        ("seeds", "3", "are lists of whole numbers, as in [1, 2]"),
+        ("seeds", "[0", "are lists of whole numbers, as in [1, 2]"),
+        ("seeds", "[a]", "are lists of whole numbers, as in [1, 2]"),
         ("gamma", "yes", "are numbers, or None"),
         ("profile", None, "is text"),
         ("gamma", [1], "are numbers, or None"),
         ("strength", "-1", "are numbers from 0 to 1000"),
         ("strength", 2000, "are numbers from 0 to 1000"),
-        ("strengths", "[0, -1]", "are lists of numbers from 0 to 1000"),
+        ("strengths", "[0, -1]", "are lists of numbers from 0 to 1000, as in [1, 2]"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(name, value, told):

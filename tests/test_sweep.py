@@ -563,6 +563,30 @@ def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path
         with pytest.raises(kind, match=told):
             sweep_notebooks.execute_grid(Sweep(profile="smoke", grid=grid), path, tmp_path / "out")
 
-    check(r"n\.ipynb has no parameter 'y'; it has: x, word, several, profile", SettingError, y=[1])
+    check(r"n\.ipynb has no parameter 'y'\. It has: x, word, several, profile", SettingError, y=[1])
     check("x = 'two'", SettingError, x=["two"])
     check("none.ipynb is no notebook", BuildError, path=tmp_path / "none.ipynb")
+    check(r"r\.ipynb is written in R: allowed are notebooks in Python", BuildError, path=_kernel(rerun, "ir", "R", "r"))
+    wrong = _kernel(rerun, "python3", "python", "wrong")
+    wrong.write_text(wrong.read_text().replace("x: float = 1.0", "x: float = one"))
+    check(r"^wrong\.ipynb: its parameters cell failed: NameError: name 'one' is not", BuildError, path=wrong)
+
+
+def _kernel(path: Path, kernel: str, language: str, name: str) -> Path:
+    """Write a copy of a notebook for another kernel, and return its path."""
+    made = nbformat.read(path, as_version=4)
+    made.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": language}
+    nbformat.write(made, path.with_name(f"{name}.ipynb"))
+    return path.with_name(f"{name}.ipynb")
+
+
+def test_a_notebook_is_executed_by_this_environment_whatever_its_kernel_is_called(rerun: Path, tmp_path: Path) -> None:
+    wanted = Sweep(profile="smoke", grid={"x": [2]})
+    path = _kernel(rerun, "nosuch", "python", "other")
+    outcome = sweep_notebooks.execute_grid(wanted, path, tmp_path / "out", workers=1, progress=False)
+    assert [row["the_square"] for row in outcome.finished.values()] == [4.0]
+    made = nbformat.read(path, as_version=4)
+    made.metadata = {}  # as some editors leave it
+    nbformat.write(made, path)
+    outcome = sweep_notebooks.execute_grid(wanted, path, tmp_path / "out", workers=1, progress=False)
+    assert not outcome.failed

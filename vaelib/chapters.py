@@ -105,10 +105,7 @@ def prepare(path: Path, parameters: Mapping[str, Any]) -> Chapter:
     Raises SettingError for a parameter that it does not have and for a value that is not allowed, BuildError when it
     has no cell tagged `parameters` or cannot be read.
     """
-    try:
-        namespace = _defaults(path)
-    except (OSError, ValueError) as error:
-        raise BuildError(f"{path} is no notebook: {error}") from None
+    namespace = _defaults(path)
     declared = namespace["__annotations__"]
     for name in parameters:
         if name not in declared:
@@ -141,8 +138,14 @@ def _run_checks(chapter: Chapter, namespace: Mapping[str, Any]) -> None:
 
 
 def _tagged(path: Path, tag: str) -> list[str]:
-    cells = nbformat.read(path, as_version=4).cells
-    return [cell.source for cell in cells if tag in cell.metadata.get("tags", [])]
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{path} is no notebook: {error}") from None
+    language = notebook.metadata.get("kernelspec", {}).get("language", "python")
+    if language != "python":  # whatever its kernel is called, it is executed by this environment's
+        raise BuildError(f"{path} is written in {language}: allowed are notebooks in Python")
+    return [cell.source for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
 def _defaults(path: Path) -> dict[str, Any]:
@@ -151,7 +154,10 @@ def _defaults(path: Path) -> dict[str, Any]:
     if len(sources) != 1:
         raise BuildError(f"{path.name} has {len(sources)} cells tagged `parameters`; it needs one")
     namespace: dict[str, Any] = {"__annotations__": {}}
-    exec(sources[0], namespace)
+    try:
+        exec(sources[0], namespace)
+    except Exception as error:
+        raise BuildError(f"{path.name}: its parameters cell failed: {type(error).__name__}: {error}") from error
     return namespace
 
 
@@ -243,7 +249,7 @@ class Executor:
         """Execute the chapter once, in a process of its own, and return its exit status."""
         executed.unlink(missing_ok=True)
         command = [sys.executable, "-c", _PAPERMILL, str(chapter.path), str(executed)]
-        command += ["--cwd", str(self.notebooks), "--kernel", "python3"]
+        command += ["--cwd", str(self.notebooks), "--kernel", "python3", "--language", "python"]
         command += ["--parameters_yaml", json.dumps(chapter.injected)]
         with contextlib.ExitStack() as stack:
             with store.writing(log):

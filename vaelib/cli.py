@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Optional, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Optional, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -100,7 +100,8 @@ def _with_settings(model: type[BaseModel]) -> Callable[[Callable[..., None]], Ca
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
                 annotation=Annotated[
-                    _option_type(field.annotation), typer.Option(*_flags(name, field), help=_help(field))
+                    _option_type(field.annotation),
+                    typer.Option(*_flags(name, field), help=_help(field), metavar=_metavar(field.annotation)),
                 ],
             )
             for name, field in model.model_fields.items()
@@ -114,10 +115,15 @@ def _with_settings(model: type[BaseModel]) -> Callable[[Callable[..., None]], Ca
 
 
 def _option_type(annotation: Any) -> Any:
-    """Return the type of the option: ranges and sequences are left to the settings' own validation."""
-    if get_origin(annotation) is Literal or annotation in (bool, int, float):
-        return Optional[annotation]  # noqa: UP045 - typer is given an object, not source text
-    return Optional[str]  # noqa: UP045
+    """Return the type of the option: all but switches are text, which the settings' own validation judges."""
+    return Optional[bool if annotation is bool else str]  # noqa: UP045 - typer is given an object, not source text
+
+
+def _metavar(annotation: Any) -> str | None:
+    """Return what the help shows for an option's value; None: the text's own."""
+    if get_origin(annotation) is Literal:
+        return f"<{'|'.join(get_args(annotation))}>"
+    return f"<{annotation.__name__}>" if annotation in (int, float) else None
 
 
 def _flags(name: str, field: Any) -> list[str]:

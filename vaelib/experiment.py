@@ -5,6 +5,7 @@ sweep files.
 """
 
 import difflib
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -37,10 +38,13 @@ class SettingError(store.Told, ValueError):
 
 
 def _numbers(value: Any) -> Any:
-    """Accept "1, 2, 5" and [1, 2, 5] for a tuple: the command line and YAML bring text."""
+    """Accept "1, 2, 5" and "[1, 2, 5]" for a tuple: the command line and YAML bring text."""
     if isinstance(value, str):
-        return tuple(part for part in value.replace(",", " ").split())
-    return (value,) if isinstance(value, int) else value
+        bare = value.strip()
+        if bare.startswith("[") and bare.endswith("]"):
+            bare = bare[1:-1]
+        return tuple(bare.replace(",", " ").split())
+    return (value,) if isinstance(value, int | float) else value
 
 
 def _of_python(value: Any) -> Any:
@@ -213,7 +217,7 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if max(self.snapshots, default=0) > self.epochs or min(self.snapshots, default=0) < 0:
-            raise ValueError(f"snapshots = {list(self.snapshots)}: allowed are epochs 0 to {self.epochs}")
+            raise ValueError(f"snapshots = {shown(list(self.snapshots))}: allowed are epochs 0 to {self.epochs}")
         if self.gamma > 0 and self.penalty in _OF_PAIRS and self.latent_dim < 2:
             raise ValueError(
                 f"latent_dim = {self.latent_dim}: a penalty on pairs of latents needs 2 or more (or gamma = 0)"
@@ -223,8 +227,9 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
             raise ValueError(f"batch_size = {self.batch_size}: a batch's {statistic} needs 2 or more")
         if self.batch_size % self.devices:
             raise ValueError(f"devices = {self.devices}: allowed are divisors of batch_size = {self.batch_size}")
-        if max(self.line_width, self.transect_line_width) > self.image_size / 4:
-            raise ValueError(f"line_width: at most a quarter of image_size = {self.image_size} is allowed")
+        for name in ("line_width", "transect_line_width"):
+            if (width := getattr(self, name)) > self.image_size / 4:
+                raise ValueError(f"{name} = {width:g}: allowed is at most a quarter of image_size = {self.image_size}")
         return self
 
     @classmethod
@@ -236,7 +241,7 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
         one run. Raises SettingError for an unknown profile, an unknown setting or a value that is not allowed.
         """
         if not isinstance(profile, str) or profile not in PROFILES:
-            raise SettingError(f"profile = {profile!r}: allowed are {', '.join(PROFILES)}")
+            raise SettingError(f"profile = {shown(profile)}: allowed are {', '.join(PROFILES)}")
         given = {name: value for name, value in settings.items() if value is not None}
         values = {"profile": profile, **PROFILES[profile], **given}
         if profile == "paper" and values.get("region", "full") != "full" and "line_width" not in given:
@@ -303,7 +308,7 @@ def allowed(schema: Mapping[str, Any], otherwise: str) -> str:
     if schema.get("type") in _NUMBERS:
         return f"are {_NUMBERS[schema['type']]}{_bounds(schema)}"
     if schema.get("type") == "array" and schema.get("items", {}).get("type") in _NUMBERS:
-        return f"are lists of {allowed(schema['items'], otherwise).removeprefix('are ')}"
+        return f"are lists of {allowed(schema['items'], otherwise).removeprefix('are ')}, as in [1, 2]"
     if schema.get("type") == "boolean":
         return "are true and false"
     if schema.get("type") == "string":
@@ -373,14 +378,31 @@ def _validated(cls: type[_Model], values: Mapping[str, Any]) -> _Model:
     try:
         return cls(**values)
     except ValidationError as error:
-        raise SettingError("; ".join(_message(cls, item) for item in error.errors())) from None
+        told = [_message(cls, values, item) for item in error.errors()]
+        raise SettingError("; ".join(dict.fromkeys(told))) from None  # a list's elements all tell of the list
 
 
-def _message(cls: type[BaseModel], item: Any) -> str:
+def _message(cls: type[BaseModel], values: Mapping[str, Any], item: Any) -> str:
     if not item["loc"]:
         return str(item["ctx"]["error"]) if "error" in item.get("ctx", {}) else item["msg"]
-    name, *places = item["loc"]
-    schema = cls.model_json_schema()["properties"][name]
-    for _ in places:  # an element of a list
-        schema = schema["items"]
-    return f"{name} = {item['input']!r}: allowed {allowed(schema, item['msg'])}"
+    name = item["loc"][0]
+    return misfit(name, values[name], _schemas(cls)[name], item["msg"])
+
+
+@functools.cache
+def _schemas(cls: type[BaseModel]) -> dict[str, Any]:
+    return dict(cls.model_json_schema()["properties"])
+
+
+def misfit(name: str, value: Any, schema: Mapping[str, Any], otherwise: str) -> str:
+    """Return the line that names a setting, its value and what its JSON schema allows; `otherwise` as `allowed`."""
+    return f"{name} = {shown(value)}: allowed {allowed(schema, otherwise)}"
+
+
+def shown(value: Any) -> str:
+    """Return what Python calls a value, in one line of at most 200 characters."""
+    try:
+        text = " ".join(repr(value).splitlines())  # an array has several
+    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:199]}…"

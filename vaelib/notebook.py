@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from vaelib import store, yaml_text
-from vaelib.experiment import Experiment, SettingError, allowed, nearest
+from vaelib.experiment import Experiment, SettingError, misfit, nearest
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # injected by papermill itself when it is asked to
@@ -47,8 +47,8 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         try:
             values[name] = _converted(adapter, namespace[name])
         except ValidationError as error:
-            told = allowed(adapter.json_schema(), error.errors()[0]["msg"])
-            raise SettingError(f"{name} = {namespace[name]!r}: allowed {told}") from None
+            told = misfit(name, namespace[name], adapter.json_schema(), error.errors()[0]["msg"])
+            raise SettingError(told) from None
     return values
 
 
