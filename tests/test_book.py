@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -577,3 +578,28 @@ def test_a_tree_without_chapters_is_named(tree: Path) -> None:
     shutil.rmtree(tree / "notebooks")
     with pytest.raises(BuildError, match="no chapters in"):
         book.build(tree)
+
+
+def test_a_second_build_into_the_same_folder_is_refused_and_harms_nothing(tree: Path, precious: Path) -> None:
+    output = tree / "_build"
+    program = (
+        "import pathlib, sys, time\nfrom vaelib import book\nwith book._alone(pathlib.Path(sys.argv[1])):\n"
+        "    print('building', flush=True)\n    time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(output)], stdout=subprocess.PIPE, text=True) as first:
+        try:
+            assert first.stdout is not None and first.stdout.readline() == "building\n"
+            for reuse in (False, True):
+                with pytest.raises(BuildError) as caught:
+                    book.build(tree, profile="smoke", reuse=reuse)
+                told_first, advice = str(caught.value).split(f" is building in {output}: ")
+                assert re.fullmatch(rf"process {first.pid}, since [-\d]{{10}} [:\d]{{8}},", told_first)
+                assert advice == "wait for its end, or name another folder with --output"
+            assert precious.exists() and not (output / "source").exists()
+        finally:
+            first.kill()
+    # The lock of a killed build is free, and what it told of itself is not believed.
+    assert (output / ".building").exists()
+    with book._alone(output):
+        pass
+    assert not (output / ".building").exists()

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from vaelib import provenance, results, store, study, vendor
 from vaelib.chapters import Chapter, Executor, check
 from vaelib.experiment import SettingError
@@ -61,8 +63,9 @@ def build(
     run at once, by default one a core.
 
     Raises SettingError for an unknown profile, parameter or chapter and for a value that is not allowed,
-    before anything is executed or removed; BuildError when a chapter or the pages fail; StoreError when
-    `output` cannot be written. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
+    before anything is executed or removed; BuildError when another build works in `output`, which it names, and when a
+    chapter or the pages fail; StoreError when `output` cannot be written. Ctrl-C arrives as KeyboardInterrupt, whose
+    message says what is kept.
     """
     root = root.resolve()
     output = (output or root / "_build").resolve()
@@ -78,7 +81,7 @@ def build(
     with store.writing(output):
         _claim(output)
 
-    with _interruption_told(output / "runs"):
+    with _alone(output), _interruption_told(output / "runs"):
         begun = time.perf_counter()
         seconds: dict[str, float] = {}
         kept = [chapter for chapter in chosen if reuse and executor.stamp_of(chapter) == chapter.stamp()]
@@ -156,6 +159,31 @@ def _claim(output: Path) -> None:
     if output.is_dir() and any(output.iterdir()) and not marker.exists():
         raise BuildError(f"{output} is not empty and no earlier build made it: name another folder")
     store.write(marker, b"Made by `vaelib book`, which may remove everything here.\n")
+
+
+@contextlib.contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Keep other builds out of the output folder. Raises BuildError, which names the process, where one is at work.
+
+    The system frees the lock when its process ends, however that comes; the file with the process is for the message.
+    """
+    told = output / ".building"
+    guard = filelock.FileLock(output / ".lock")
+    with store.writing(guard.lock_file):
+        try:
+            guard.acquire(blocking=False)
+        except filelock.Timeout:
+            other = told.read_text() if told.exists() else "another process"
+            raise BuildError(
+                f"{other} is building in {output}: wait for its end, or name another folder with --output"
+            ) from None
+    try:
+        store.write(told, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')},".encode())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            told.unlink(missing_ok=True)
+        guard.release()
 
 
 def _remove_runs(runs: Path, *, keep_study: bool) -> None:

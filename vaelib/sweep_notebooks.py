@@ -60,15 +60,16 @@ def _execute(notebook: str, injected: dict[str, Any], target: str, values: Mappi
     import papermill
 
     path = Path(target)
-    if not _is_whole(path):
-        # Another name until it is whole; what is left of one that failed shows where.
-        unfinished = path.with_suffix(".unfinished.ipynb")
-        here = str(Path(notebook).parent)
-        how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "cwd": here, "progress_bar": False}
-        with _private_kernel():
-            papermill.execute_notebook(notebook, str(unfinished), injected, **how)
-        os.replace(unfinished, path)
-        store.write_json(_checksum_file(path), {"sha256": store.digest(path.read_bytes())})
+    with store.lock(path.with_name(f".{path.name}.lock")):  # another sweep may execute the same
+        if not _is_whole(path):
+            # Another name until it is whole; what is left of one that failed shows where.
+            unfinished = path.with_suffix(".unfinished.ipynb")
+            here = str(Path(notebook).parent)
+            how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "cwd": here, "progress_bar": False}
+            with _private_kernel():
+                papermill.execute_notebook(notebook, str(unfinished), injected, **how)
+            os.replace(unfinished, path)
+            store.write_json(_checksum_file(path), {"sha256": store.digest(path.read_bytes())})
     return _row(path, values)
 
 
