@@ -16,6 +16,7 @@ one line what is damaged. A loss is anything else, and the exit status is then 1
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -57,6 +58,7 @@ def soak(kills: dict[str, int], damages: int, kinds: list[str], seed: int) -> di
                 soak_damages.damage_all(damages, kinds, random.Random(f"{seed} damages"), Path(made), tally)
         except KeyboardInterrupt:
             interrupted = True
+            soak_kills.end_all()
         finally:
             tally.bar.close()
     return {
@@ -101,6 +103,7 @@ def main() -> None:
     kinds = given.kinds.split(",") if given.kinds else list(SUBJECTS)
     if unknown := [kind for kind in kinds if kind not in SUBJECTS]:
         parser.error(f"kinds = {unknown[0]!r}: allowed are {', '.join(SUBJECTS)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end, it tells what it has, as at Ctrl-C
     machine = common.machine("distributed")
     print(common.describe(machine, "tensorflow", "distributed"), flush=True)
     kills = {"trainings": trainings, "sweeps": given.sweep_kills, "books": given.book_kills}

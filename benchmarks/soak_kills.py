@@ -158,6 +158,13 @@ class Command:
         return begun
 
 
+def end_all() -> None:
+    """Kill whatever this process has begun and what that has."""
+    for each in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+
+
 def clock(command: Command) -> float:
     """Return the seconds of an undisturbed go. Ends everything if it fails."""
     if wrong := command.finish():
@@ -190,8 +197,8 @@ def kill_trainings(kills: int, chance: random.Random, folder: Path, tally: Tally
         name, root, killed, epochs = experiment.name, Path(tempfile.mkdtemp(dir=folder)), [], 0
         while True:
             command, moment = start(experiment, root), chance.uniform(0, seconds[name])
-            # Half of those that go on are killed in their turn; only who is let alone for good shows what was kept.
-            if kills == 0 or (killed and chance.random() < 0.5) or command.ended(moment):
+            # Most that go on are killed in their turn; only who is let alone for good shows what was kept.
+            if kills == 0 or (killed and chance.random() < 0.25) or command.ended(moment):
                 break
             command.kill()
             kills -= 1
