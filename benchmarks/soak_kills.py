@@ -208,6 +208,8 @@ def kill_trainings(kills: int, chance: random.Random, folder: Path, tally: Tally
             if now < epochs:
                 tally.judge(kind, [], f"{name} killed after {killed}", [f"{now} epochs are left of {epochs}"])
             epochs = now
+        if not killed and command.ended():
+            seconds[name] = time.monotonic() - command.begun  # the machine may have more, or less, to do than before
         wrong = command.finish() or differences(root / name, alone / name)
         wrong += [f"moved aside: {path.name}" for path in root.glob("*.damaged-*")]
         good = ["resumes"] * len(killed) or ["ended before"]
@@ -260,7 +262,9 @@ def kill_sweeps(kills: int, chance: random.Random, folder: Path, tally: Tally) -
             left = psutil.wait_procs(children, timeout=60)[1]
             wrong = [f"its process goes on: {each}" for each in left]
             command = start(root)
-        wrong += command.finish() or wrong_with(root)
+        wrong += command.finish()
+        seconds = seconds if done else time.monotonic() - command.begun
+        wrong = wrong or wrong_with(root)
         tally.judge(kind, ["resumes"] * done or ["ended before"], told, wrong)
         shutil.rmtree(root)
 
