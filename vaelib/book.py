@@ -173,7 +173,7 @@ def _alone(output: Path) -> Iterator[None]:
         try:
             guard.acquire(blocking=False)
         except filelock.Timeout:
-            other = told.read_text() if told.exists() else "another process"
+            other = told.read_text(encoding="utf-8") if told.exists() else "another process"
             raise BuildError(
                 f"{other} is building in {output}: wait for its end, or name another folder with --output"
             ) from None
