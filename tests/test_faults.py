@@ -582,8 +582,8 @@ def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinis
     [
         ("on_train_batch_begin", "last", "cross_entropy became nan in epoch 3, step 1"),
         ("on_test_begin", "last", "val_cross_entropy became nan in epoch 3, validation"),
-        # Behind the first one are ReLU and pooling, which can make a number of it.
-        ("on_test_begin", "first", "(weights|val_cross_entropy) became nan in epoch 3, validation"),
+        # Behind the first one are ReLU and pooling, which can make a number of it, or an infinite one.
+        ("on_test_begin", "first", r"(weights|val_\w+) became (nan|inf) in epoch 3, validation"),
     ],
 )
 def test_a_loss_that_is_no_number_leaves_the_last_good_state(
@@ -600,7 +600,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training._Trainer, moment, spoiling)
         expected = (
-            rf"{TINY.name}: {told}\. Most likely to blame: learning_rate = 0\.003, optimizer = adam, "
+            rf"{TINY.name}: {told}\. Most likely to blame: learning_rate = 0\.003, .*optimizer = adam, "
             r"precision = float32.*\. The state after epoch 2 is kept\."
         )
         with pytest.raises(TrainingError, match=expected):

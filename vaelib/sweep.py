@@ -200,11 +200,12 @@ def on_dask(
             batch = ended.next_batch(block=False)
             for future, result in batch:
                 name = waiting[future]
-                if future.status == "finished":
-                    outcome.finished[name] = result
-                else:
-                    error = result[1] if isinstance(result, tuple) else result
+                # Not by the future's status: once its result is here, its worker may have been lost.
+                error = result[1] if isinstance(result, tuple) and len(result) == 3 else result
+                if isinstance(error, BaseException):
                     outcome.failed[name] = f"{type(error).__name__}: {error}"
+                else:
+                    outcome.finished[name] = result
                 bar.update()
                 bar.set_postfix(failed=len(outcome.failed), refresh=False)
             left -= len(batch)
