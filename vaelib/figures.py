@@ -137,8 +137,9 @@ def _show_live(figure: Any, alt: str, config: dict[str, Any]) -> None:
     if not playable:
         figure.show(config=config)  # in a terminal: Plotly opens a browser
         return
-    data, metadata = living.bundle(playable, _still(figure), alt)
-    display(data, metadata=metadata, raw=True)
+    # The picture comes as HTML only: beside a PNG, JupyterLab's Plotly shows that and stays still.
+    data, _ = living.bundle({"text/html": living.image(_still(figure), alt), **playable}, None, alt)
+    display(data, raw=True)
 
 
 def _still(figure: Any) -> bytes:
