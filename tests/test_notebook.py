@@ -1,5 +1,6 @@
 """A chapter's first cell: names and values checked before any work."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,10 @@ def test_glued_values_are_plain_numbers(monkeypatch):
 )
 def test_small_numbers_are_told_as_prose_writes_them(value, told):
     assert notebook.power_of_ten(value) == told
+
+
+@pytest.mark.parametrize("values", [{"gamma": True}, {"seeds": [0, False]}])
+def test_true_and_false_are_no_numbers(values):
+    ((name, value),) = values.items()
+    with pytest.raises(SettingError, match=rf"^{name} = {re.escape(repr(value))}: allowed are "):
+        notebook.parameters(namespace(**values))

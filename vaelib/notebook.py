@@ -49,7 +49,16 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             told = misfit(name, namespace[name], adapter.json_schema(), error.errors()[0]["msg"])
             raise SettingError(told) from None
+        if _was_truth(namespace[name], values[name]):
+            raise SettingError(misfit(name, namespace[name], adapter.json_schema(), "of another type"))
     return values
+
+
+def _was_truth(value: Any, converted: Any) -> bool:
+    """Tell whether True or False, in a list too, became a number, which pydantic lets pass."""
+    if isinstance(value, list) and isinstance(converted, list):
+        return any(map(_was_truth, value, converted))
+    return isinstance(value, bool) and not isinstance(converted, bool)
 
 
 def _executed(history: Any) -> tuple[list[str], list[str]] | None:
