@@ -157,7 +157,7 @@ def test_true_and_false_are_no_numbers(name):
     for value in (True, np.bool_(True)):
         with pytest.raises(SettingError, match=rf"^{name} = .*True.*: allowed are "):
             Experiment.from_profile("book", **{name: value})
-    with pytest.raises(SettingError, match=r"^snapshots = True: allowed are whole numbers$"):
+    with pytest.raises(SettingError, match=r"^snapshots = \[0, True\]: allowed are lists of whole numbers"):
         Experiment.from_profile("book", snapshots=[0, True])
 
 
