@@ -81,7 +81,7 @@ def test_the_preference_turns_at_the_normal_distribution():
 
 
 def test_every_turn_of_a_white_square_is_decorrelated_and_one_is_aligned():
-    titles = [axis.get_title() for axis in figures_explanation.decorrelated_squares((0, 45)).axes]
+    titles = [axis.get_title(loc="left") for axis in figures_explanation.decorrelated_squares((0, 45)).axes]
     assert titles == ["0°: correlation 0.00,\nalignment 1.00", "45°: correlation 0.00,\nalignment 0.50"]
     codes, factors = figures_explanation.turned_square(30)
     np.testing.assert_allclose(codes.T @ codes / len(codes), np.eye(2), atol=1e-12)

@@ -29,8 +29,8 @@ def still(run: Run) -> Any:
 
 
 def test_the_point_stands_where_its_image_is_encoded(run: Run, still: Any) -> None:
-    left, right = (next(axis for axis in still.axes if axis.get_title() == f"{name} space")
-                   for name in ("Parameter", "Latent"))  # fmt: skip
+    titled = {axis.get_title(loc=place): axis for axis in still.axes for place in ("left", "center")}
+    left, right = titled["Parameter space"], titled["Latent space"]
     np.testing.assert_allclose(left.collections[-1].get_offsets(), [POINT])
     mu = run.embeddings[run.best_epoch][: figures_explorer._POINTS]
     place = run.encode(dataset.draw(np.array([POINT]), run.experiment.data))
@@ -40,7 +40,7 @@ def test_the_point_stands_where_its_image_is_encoded(run: Run, still: Any) -> No
 
 def test_all_training_images_are_in_the_parameter_space(run: Run, still: Any) -> None:
     data = dataset.build(run.experiment.data)
-    dots = next(axis for axis in still.axes if axis.get_title() == "Parameter space").collections[0]
+    dots = next(axis for axis in still.axes if axis.get_title(loc="left") == "Parameter space").collections[0]
     np.testing.assert_allclose(dots.get_offsets(), data.parameters[data.train])
 
 
@@ -50,7 +50,7 @@ def test_the_images_and_their_error_are_the_runs(run: Run, still: Any) -> None:
     shown = [axis.images[0].get_array() for axis in still.axes if axis.images]
     for found, expected in zip(shown, (image[0], redrawn[0], redrawn[0] - image[0] / 255), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
-    titles = " ".join(axis.get_title() for axis in still.axes)
+    titles = " ".join(axis.get_title(loc="left") for axis in still.axes)
     (told,) = re.findall(r"error ([\d.]+) %", titles)
     assert float(told) == pytest.approx(100 * metrics.normalised_error(image, redrawn)[0], abs=0.051)
     assert "$a$ = 0.9, $b$ = 1.4" in titles

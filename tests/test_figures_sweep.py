@@ -33,7 +33,9 @@ def test_methods_differ_in_colour_and_in_marker():
 
 def test_the_phase_diagram_has_every_run_of_every_method_in_every_panel():
     figure = figures_sweep.phase_diagram(ROWS)
-    assert [axis.get_title() for axis in figure.axes] == [QUANTITIES[name].label for name in figures_sweep.PANELS]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [
+        QUANTITIES[name].label for name in figures_sweep.PANELS
+    ]
     for axis, name in zip(figure.axes, figures_sweep.PANELS, strict=True):
         for method in (STANDARD, *METHODS):
             runs = [each for one in comparison.settings_of(ROWS, method) for each in one.rows]
@@ -132,7 +134,7 @@ def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_ru
     ]
     axes = figures_sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes
     axis = axes[1]
-    assert axis.get_title() == "intrinsic dimension"
+    assert axis.get_title(loc="left") == "intrinsic dimension"
     told: dict[tuple[int, int], list[str]] = {}
     for text in axis.texts:
         told.setdefault(tuple(round(place) for place in text.get_position()), []).append(text.get_text())
@@ -171,5 +173,5 @@ def test_constant_and_learned_sigma_stand_over_their_betas():
         np.testing.assert_allclose(lines[label].get_ydata(), means)
     assert [text.get_position()[0] for text in axis.texts] == [2]  # a constant σ was not run at 0.1
     named = ("mean |correlation| (dashed: chance)", "alignment with $(a, b)$ (dashed: turned at random)")
-    assert (axis.get_title(), axes[2].get_title()) == named
-    assert axes[3].get_title() == "active units (dashed: as many as factors)"
+    assert (axis.get_title(loc="left"), axes[2].get_title(loc="left")) == named
+    assert axes[3].get_title(loc="left") == "active units (dashed: as many as factors)"

@@ -61,7 +61,7 @@ def test_the_planes_are_turns_of_the_sphered_embedding() -> None:
     assert found["independent"].alignment > 0.95
     axes = figures_unmixing.planes(found, factors).axes
     for k, (name, turned) in enumerate(found.items()):
-        assert axes[k].get_title().endswith(f"alignment {turned.alignment:.2f}"), name
+        assert axes[k].get_title(loc="left").endswith(f"alignment {turned.alignment:.2f}"), name
         for row in (0, 1):
             dots = axes[3 * row + k].collections[0]
             np.testing.assert_allclose(dots.get_offsets(), turned.codes)
