@@ -251,7 +251,7 @@ def test_the_same_weights_give_tensorflows_numbers():
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         assert abs(values).max() > 0 or name.startswith("before")
-        # Rounding can turn a rectifier or a pool's largest around: other weights by 3e-7, on TensorFlow alone, moved three
-        # steps' sum by up to a fifth of its largest. The gradients themselves are compared layer by layer, and closely.
+        # Rounding can turn a rectifier or the largest of a pool around: weights changed by 3e-7 moved three
+        # steps by up to a fifth, on TensorFlow alone. The layers' own gradients are compared closely in test_layers.
         share = 0.3 if name.startswith("moved") else 1e-3
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=share * abs(values).max(), err_msg=name)
