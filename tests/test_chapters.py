@@ -197,7 +197,7 @@ def test_no_settings_file_or_start_up_file_of_the_user_reaches_a_chapter(
     (tmp_path / "matplotlibrc").write_text("image.origin: lower")
     monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path))
     monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "start.py"))
-    environment = chapters.Executor(tmp_path, tmp_path, jobs=1)._environment(str(tmp_path))
+    environment = chapters.Executor(tmp_path, tmp_path, jobs=1)._environment(str(tmp_path), None)
     program = "import os, matplotlib; print(matplotlib.rcParams['image.origin'], 'PYTHONSTARTUP' in os.environ)"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["upper", "False"]
