@@ -1,9 +1,8 @@
-"""The decoder's last layers as one function each, with a gradient of as few passes over the map as it can have.
+"""The decoder's last layers as one function, with a gradient of as few passes over the maps as it can have.
 
 Half of the decoder's numbers are in its last maps, and on a processor a step of training spends more time in walking
-through them, for norms, biases and rectifiers, than in the products between. The functions here are the layers' own
-composition, written so that each of these passes is shared or replaced by a sum that is known anyway. Other backends
-and devices, and layers with other settings, are called one after the other.
+through them, for norms, biases and rectifiers, than in the products between. The function here is the layers' own
+composition, written so that each of these passes is shared or replaced by a sum that is known anyway.
 """
 
 import functools
@@ -13,76 +12,26 @@ from vaelib import backend, layers
 from vaelib.backend import keras, ops
 
 
-def normalised_projection(x: Any, norm: Any, projection: Any) -> Any:
-    """Return one step of training of projection(norm(x)), (n, h, w, c) to (n, h, w, 1), with a gradient of one pass.
-
-    Where a batch norm is followed by a linear 1×1 convolution to one channel, the gradient that reaches the norm is an
-    outer product, known from a number a pixel. Neither it nor its sums need passes of their own over the map: with
-    y = W (γ (x - m) / s + β) + b and dy given, dx is dy·A + x·B + C with A, B and C a number a channel. On a processor
-    these passes, not products, are what the last layers take their time for. Other layers, precisions and devices
-    are called one after the other.
-    """
-    to_one = projection.filters == 1 and projection.kernel_size == (1, 1)
-    linear = projection.activation is keras.activations.linear
-    plain = {keras.backend.standardize_dtype(each) for each in (x.dtype, norm.compute_dtype, projection.compute_dtype)}
-    fits = to_one and linear and plain == {"float32"} and norm.trainable and norm.fits_one_kernel(x)
-    # Elsewhere XLA may lack what it needs; for a processor TensorFlow brings it whole.
-    if fits and backend.on_processor():
-        return _projected(x, norm, projection)
-    return projection(norm(x, training=True))
-
-
-def _projected(x: Any, norm: Any, projection: Any) -> Any:
-    import tensorflow as tf
-
-    @tf.custom_gradient
-    def function(x: Any, gamma: Any, beta: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
-        normal, mean, variance = layers.fused_batch_norm(x, gamma, beta, norm.epsilon)
-        rows = tf.reshape(x, (-1, x.shape[-1]))  # (n·h·w, c)
-        # As a product of matrices, which is twice as fast as a convolution to one channel.
-        y = tf.matmul(tf.reshape(normal, (-1, x.shape[-1])), kernel[0, 0]) + bias
-
-        def gradient(dy: Any, *_: Any) -> tuple[Any, ...]:
-            weights, inverse = kernel[0, 0, :, 0], tf.math.rsqrt(variance + norm.epsilon)
-            dy_rows = tf.reshape(dy, (-1, 1))  # (n·h·w, 1)
-            total = tf.reduce_sum(dy)
-            # Σ dy (x - m) / s, of which every sum over the map is made.
-            along = (tf.matmul(rows, dy_rows, transpose_a=True)[:, 0] - mean * total) * inverse
-            count = tf.cast(tf.shape(rows)[0], "float32")
-            by_x = -gamma * inverse**2 * weights * along / count
-            constant = -gamma * inverse * weights * total / count - by_x * mean
-            dx = _compiled(_outer_gradient)(dy, x, weights * gamma * inverse, by_x, constant)
-            d_kernel = (gamma * along + beta * total)[None, None, :, None]
-            return dx, weights * along, weights * total, d_kernel, total[None]
-
-        return (tf.reshape(y, tf.shape(x[..., :1])), mean, variance), gradient
-
-    parameters = (norm.gamma, norm.beta, projection.kernel, projection.bias)
-    # Read here: a custom gradient takes tensors, no variables.
-    y, mean, variance = function(x, *(tf.identity(ops.convert_to_tensor(each)) for each in parameters))
-    norm.move(mean, variance)
-    return y
-
-
 def normalised_stack(x: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any, projection: Any) -> Any:
     """Return one step of training through five layers in their order, (n, h, w, c) to (n, 2h, 2w, 1).
 
     Both convolutions after a norm are 1×1, so the norm is a change of their weights, and no normalised map is made:
     with u = γ (x - m) / s + β, a convolution u K + b is x K' + b' with K' = γ K / s, b' = b + (β - γ m / s) K. Every
-    sum that the norm's gradient needs follows from the gradients of K' and b'. In float32 the layers are called one
-    after the other, the last two by `normalised_projection`: the kept trainings were made so, and end in the same
-    bits.
+    sum that the norm's gradient needs follows from the gradients of K' and b'. The gradient that reaches the last norm
+    is an outer product, known from a number a pixel. Other backends and devices, layers of several precisions and
+    layers with other settings are called one after the other.
     """
     chain = (up_conv, norm, conv, last_norm, projection)
-    low = {keras.backend.standardize_dtype(each.compute_dtype) for each in chain} == {"bfloat16"}
+    precisions = {keras.backend.standardize_dtype(each.compute_dtype) for each in chain}
     relu = all(each.activation is keras.activations.relu for each in (up_conv, conv))
     to_one = projection.filters == 1 and projection.activation is keras.activations.linear
     pointwise = all(each.kernel_size == (1, 1) for each in (conv, projection))
-    if low and relu and to_one and pointwise and backend.on_processor():
-        y = up_conv.convolve(ops.cast(x, "bfloat16"))
+    # Elsewhere XLA may lack what it needs; for a processor TensorFlow brings it whole.
+    if len(precisions) == 1 and relu and to_one and pointwise and backend.on_processor():
+        y = up_conv.convolve(ops.cast(x, *precisions))
         if all(each.trainable and each.fits_one_kernel(y) for each in (norm, last_norm)):
             return _stacked(y, up_conv, norm, conv, last_norm, projection)
-    return normalised_projection(conv(norm(up_conv(x), training=True)), last_norm, projection)
+    return projection(last_norm(conv(norm(up_conv(x), training=True)), training=True))
 
 
 def _stacked(y: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any, projection: Any) -> Any:
@@ -115,7 +64,7 @@ def _stacked(y: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any, project
         def gradient(d_logits: Any, *_: Any) -> tuple[Any, ...]:
             count = tf.cast(tf.size(d_logits), "float32")
             total = tf.reduce_sum(d_logits)
-            # Σ d_logits (v - m) / s, as in `normalised_projection`.
+            # Σ d_logits (v - m) / s, of which every sum over the last map is made.
             along = (layers.sum_over_map(v, tf.cast(d_logits, dtype)) - last_mean * total) * last_inverse
             by_v = -last_scale * last_inverse * last_kernel * along / count
             constant = -last_scale * last_kernel * total / count - by_v * last_mean
@@ -184,11 +133,6 @@ def _shifted_relu(x: Any, shift: Any) -> Any:
 
 def _squared_deviation(x: Any, mean: Any) -> Any:
     return ops.cast(ops.square(ops.cast(x, "float32") - mean), x.dtype)
-
-
-def _outer_gradient(dy: Any, x: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return dy·a + x·b + c for dy (n, h, w, 1), x (n, h, w, c) and a, b, c (c,)."""
-    return dy * a + (x * b + c)
 
 
 def _outer_relu_gradient(dy: Any, x: Any, a: Any, b: Any, c: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.backend import keras, ops
+from vaelib.backend import keras, on_processor, ops
 
 # By which a saved model finds the layers below again, wherever this module was imported.
 _saved = keras.saving.register_keras_serializable(package="vaelib")
@@ -77,7 +77,10 @@ class UpConv2D(keras.layers.Layer):
     def convolve(self, x: Any) -> Any:
         """Return the map (n, 2h, 2w, out) before bias and activation."""
         kernel = ops.einsum("pu,qv,uvio->pqoi", _STRIDED, _STRIDED, ops.cast(self.kernel, "float32"))
-        return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same", data_format="channels_last")
+        kernel = ops.cast(kernel, x.dtype)
+        if keras.backend.backend() == "tensorflow" and on_processor():
+            return _doubled(x, kernel)
+        return ops.conv_transpose(x, kernel, strides=2, padding="same", data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (n, 2h, 2w, out)."""
@@ -215,6 +218,44 @@ def rounds_products() -> bool:
     with tf.init_scope():
         pairs = tf.constant([[[1], [3 / 512]]] * 8, "bfloat16")  # 1 + 3/512 lies nearer to 1 + 1/128 than to 1
         return bool(tf.reduce_all(tf.matmul(tf.ones((8, 1, 2), "bfloat16"), pairs) > 1))
+
+
+def _doubled(x: Any, kernel: Any) -> Any:
+    """Return TensorFlow's transposed convolution of stride 2 of x (n, h, w, in) by a kernel (4, 4, out, in).
+
+    Its own gradient for the kernel is slow on a processor. A pixel in an even row meets the kernel's rows 3 and 1, one
+    in an odd row 2 and 0, columns alike: the gradient is that of four 2×2 convolutions of stride 1.
+    """
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def function(x: Any, kernel: Any) -> tuple[Any, Any]:
+        n, h, w, _ = tf.unstack(tf.shape(x))
+        filters, channels = kernel.shape[2], kernel.shape[3]
+        y = tf.nn.conv2d_transpose(x, kernel, (n, 2 * h, 2 * w, filters), 2)
+
+        def gradient(dy: Any) -> tuple[Any, Any]:
+            dx = tf.nn.conv2d(dy, kernel, 2, "SAME")
+            parted = tf.reshape(dy, (n, h, 2, w, 2, filters))
+            padded = tf.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            sizes = (2, 2, channels, filters)
+            phases = [
+                tf.raw_ops.Conv2DBackpropFilter(
+                    input=padded[:, p : p + h + 1, q : q + w + 1],
+                    filter_sizes=sizes,
+                    out_backprop=parted[:, :, p, :, q],
+                    strides=[1, 1, 1, 1],
+                    padding="VALID",
+                )
+                for p in range(2)
+                for q in range(2)
+            ]
+            rows = tf.transpose(tf.reshape(tf.stack(phases), (2, 2, *sizes)), (2, 0, 3, 1, 5, 4))  # (u, p, v, q, o, i)
+            return dx, tf.reverse(tf.reshape(rows, (4, 4, filters, channels)), (0, 1))
+
+        return y, gradient
+
+    return function(x, kernel)
 
 
 def _pointwise(x: Any, kernel: Any, bias: Any, relu: bool) -> Any:
