@@ -1,20 +1,17 @@
 """Every chapter, run through twice in one kernel, the second time with another value of a parameter."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+import smallest
 from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 ROOT = Path(__file__).parent.parent
-# Less than the profile has, where a chapter has the parameter.
-LESS = {"profile": "smoke", "n_images": 100, "epochs": 1, "n_points": 80, "n_probes": 40, "n_draws": 2000}
-LESS |= {"modified_gammas": [0.01], "seeds": [0, 1, 2], "sweep_seeds": 0}
 # What is changed afterwards trains little.
 CHANGED: dict[str, dict[str, Any]] = {
     "00_explorer": {"gamma": 0.02},
@@ -28,13 +25,6 @@ CHANGED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder beside those of other test processes, for runs that chapters share."""
-    common = tmp_path_factory.getbasetemp()
-    return (common.parent if "PYTEST_XDIST_WORKER" in os.environ else common) / "twice"
-
-
 def _set(cell: Any, values: dict[str, Any]) -> None:
     """Change values in a parameters cell, as a student does."""
     for name, value in values.items():
@@ -44,10 +34,11 @@ def _set(cell: Any, values: dict[str, Any]) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", sorted(CHANGED))
 def test_a_chapter_runs_twice_in_one_kernel(
-    name: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the two a student sets names of their own, and a start-up file has done so before."""
-    for variable, folder in {"VAELIB_RUNS": home / "runs", "IPYTHONDIR": tmp_path / "ipython"}.items():
+    folders = {"VAELIB_RUNS": smallest.runs(tmp_path_factory), "IPYTHONDIR": tmp_path / "ipython"}
+    for variable, folder in folders.items():
         monkeypatch.setenv(variable, str(folder))
     monkeypatch.delenv("VAELIB_STATIC", raising=False)
     start = tmp_path / "ipython" / "profile_default" / "startup" / "mine.py"
@@ -57,7 +48,7 @@ def test_a_chapter_runs_twice_in_one_kernel(
     paths = {"PAPERMILL_INPUT_PATH": f"{name}.ipynb", "PAPERMILL_OUTPUT_PATH": "out.ipynb"}
     notebook = parameterize_notebook(load_notebook_node(str(ROOT / "notebooks" / f"{name}.ipynb")), paths)
     parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
-    _set(parameters, LESS | {"seeds": [0, 1]} if name.startswith("07") else LESS)
+    _set(parameters, smallest.of(name))
     (tmp_path / "notebooks").mkdir()
     client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": tmp_path / "notebooks"}})
     with client.setup_kernel():
