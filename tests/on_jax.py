@@ -65,18 +65,23 @@ def test_without_a_backend_chosen_the_command_says_how(tmp_path):
     assert "KERAS_BACKEND=jax" in done.stderr
 
 
-@pytest.mark.parametrize("written", [None, "tensorflow"], ids=["nothing written", "Keras's own default written"])
-def test_with_no_backend_chosen_at_all_the_command_trains_with_jax(written, tmp_path):
-    environment = {**os.environ, "KERAS_HOME": str(tmp_path / "keras")}
-    del environment["KERAS_BACKEND"]
-    if written:
-        (tmp_path / "keras").mkdir()
-        (tmp_path / "keras" / "keras.json").write_text(json.dumps({"backend": written}))
-    program = Path(sys.executable).with_name("vaelib")
-    words = ["train", "--profile", "smoke", "--epochs", "1", "--n-images", "40", "--width", "0.06", "--root", tmp_path]
-    done = subprocess.run([program, *words], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert Run(done.stdout.splitlines()[0]).provenance["backend"] == "jax"
+def test_with_no_backend_chosen_at_all_the_command_trains_with_jax(tmp_path):
+    """Also where Keras has written its own default; and 64 bits that are switched on do not change a bit."""
+    made = []
+    for written, more in ((None, {}), ("tensorflow", {"JAX_ENABLE_X64": "1"})):
+        home = tmp_path / str(written)
+        environment = {**os.environ, "KERAS_HOME": str(home), **more}
+        del environment["KERAS_BACKEND"]
+        home.mkdir()
+        if written:
+            (home / "keras.json").write_text(json.dumps({"backend": written}))
+        program = Path(sys.executable).with_name("vaelib")
+        words = ["train", "--profile", "smoke", "--epochs", "1", "--n-images", "40", "--width", "0.06", "--root"]
+        done = subprocess.run([program, *words, home / "runs"], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        made.append(Run(done.stdout.splitlines()[0]))
+    assert [each.provenance["backend"] for each in made] == ["jax", "jax"]
+    np.testing.assert_array_equal(made[0].embeddings, made[1].embeddings)
 
 
 def test_an_accelerator_is_named_by_its_maker(monkeypatch):
@@ -251,7 +256,8 @@ def test_the_same_weights_give_tensorflows_numbers():
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         assert abs(values).max() > 0 or name.startswith("before")
-        # Rounding can turn a rectifier or the largest of a pool around: weights changed by 3e-7 moved three
-        # steps by up to a fifth, on TensorFlow alone. The layers' own gradients are compared closely in test_layers.
-        share = 0.3 if name.startswith("moved") else 1e-3
+        # Rounding can turn a rectifier or the largest of a pool around: on TensorFlow alone, weights changed by 3e-7
+        # moved a weight's step by up to a fortieth of the largest, of twelve tries. Twice that is allowed; a wrong
+        # gradient is off by its own size, and the layers' own gradients are compared closely in test_layers.
+        share = 0.05 if name.startswith("moved") else 1e-3
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=share * abs(values).max(), err_msg=name)

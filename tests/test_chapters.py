@@ -1,9 +1,12 @@
 """The chapters' notebooks, as they are committed; the book's tests execute them."""
 
 import ast
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -201,3 +204,30 @@ def test_no_settings_file_or_start_up_file_of_the_user_reaches_a_chapter(
     program = "import os, matplotlib; print(matplotlib.rcParams['image.origin'], 'PYTHONSTARTUP' in os.environ)"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["upper", "False"]
+
+
+def test_ctrl_c_while_chapters_run_stops_those_that_run_and_those_that_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes while a result arrives, which is when it could once be lost or leave a lock held."""
+    executor, begun = chapters.Executor(tmp_path, tmp_path, jobs=2), []
+
+    def execute(chapter: chapters.Chapter) -> float:
+        begun.append(chapter.name)
+        if len(begun) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            return 1.0
+        while not executor._stopping:
+            time.sleep(0.01)
+        return 2.0
+
+    monkeypatch.setattr(executor, "_execute_one", execute)
+    several = [chapters.Chapter(path, {}) for path in NOTEBOOKS[:4]]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            executor.execute(several)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(begun) <= 3, "one that waited was begun after the interrupt"

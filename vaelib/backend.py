@@ -7,6 +7,7 @@ imports TensorFlow or JAX before it is needed, and JAX never where TensorFlow is
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ def own_settings() -> Iterator[None]:
     """Give Keras its own defaults for the block, or the function that this decorates, and the user's again after it.
 
     So no keras.json, variable or call of the user's (floatx, epsilon, image data format, dtype policy, limits of
-    epochs and steps) reaches what a run is made of, and none of the user's own networks notices. Raises DeviceError
-    as `device_names` does.
+    epochs and steps, JAX's 64 bits) reaches what a run is made of, and none of the user's own networks notices. Raises
+    DeviceError as `device_names` does.
     """
     _devices()
     config = keras.config
@@ -41,6 +42,10 @@ def own_settings() -> Iterator[None]:
         (config.set_max_epochs, config.max_epochs(), None),
         (config.set_max_steps_per_epoch, config.max_steps_per_epoch(), None),
     ]
+    if name() == "jax":
+        import jax
+
+        settings.append((partial(jax.config.update, "jax_enable_x64"), jax.config.jax_enable_x64, False))
     try:
         for put, _, own in settings:
             put(own)

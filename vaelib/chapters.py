@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 from tqdm import tqdm
 
-from vaelib import notebook, provenance, results, store
+from vaelib import notebook, parallel, provenance, results, store
 from vaelib.experiment import PROFILES, Experiment, SettingError, nearest
 from vaelib.vendor import BuildError
 
@@ -211,19 +211,22 @@ class Executor:
             self._stamp_file(chapter).unlink(missing_ok=True)
         seconds: dict[str, float] = {}
         with (
+            parallel.interrupts_noted() as came,
             ThreadPoolExecutor(self.jobs) as pool,
             tqdm(total=len(chapters), unit="chapter", disable=None) as bar,
         ):
             left = {pool.submit(self._execute_one, chapter): chapter for chapter in sorted(chapters, key=_rank)}
             try:
                 while left:
-                    for future in wait(left, return_when=FIRST_COMPLETED).done:
+                    for future in wait(left, parallel.GLANCE, FIRST_COMPLETED).done:
                         name = left.pop(future).name
                         seconds[name] = future.result()
                         bar.update()
                         tqdm.write(f"{name}: executed in {seconds[name]:.0f} s", file=sys.stdout)
+                    if came:
+                        raise KeyboardInterrupt
             except BaseException:
-                self._stop(left)
+                self._stop(left, came)
                 raise
         return seconds
 
@@ -285,8 +288,11 @@ class Executor:
             "VAELIB_STATIC": "1",
         }
 
-    def _stop(self, left: Mapping[Future[float], Chapter]) -> None:
-        """Stop what runs and what waits. Papermill shuts its kernel down when it is asked to stop."""
+    def _stop(self, left: Mapping[Future[float], Chapter], came: Sequence[int]) -> None:
+        """Stop what runs and what waits. Papermill shuts its kernel down when it is asked to stop.
+
+        came: the interrupts so far; another one ends the wait for that.
+        """
         for future in left:
             future.cancel()
         with self._guard:
@@ -294,15 +300,14 @@ class Executor:
             running = list(self._running)
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + _GRACE
-        try:
-            for process in running:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, deadline - time.monotonic()))
-        finally:  # a second Ctrl-C ends the wait
-            for process in running:
-                if process.poll() is None:
-                    process.kill()  # its kernel notices that its parent died
+        deadline, so_far = time.monotonic() + _GRACE, len(came)
+        while any(process.poll() is None for process in running):
+            if time.monotonic() > deadline or len(came) > so_far:
+                break
+            time.sleep(parallel.GLANCE)
+        for process in running:
+            if process.poll() is None:
+                process.kill()  # its kernel notices that its parent died
 
     def _made(self, executed: Path) -> dict[str, str]:
         """Return the SHA-256 of an executed notebook and of the files that it shows, by their place in `notebooks`."""
