@@ -45,14 +45,15 @@ def own_settings() -> Iterator[None]:
     if name() == "jax":
         import jax
 
-        settings.append((partial(jax.config.update, "jax_enable_x64"), jax.config.jax_enable_x64, False))
+        users = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+        settings.append((partial(jax.config.update, "jax_enable_x64"), users, False))
     try:
         for put, _, own in settings:
             put(own)
         yield
     finally:
-        for put, users, _ in settings:
-            put(users)
+        for put, before, _ in settings:
+            put(before)
 
 
 _user: int | None = None  # the process that first used the backend
