@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--html-pages") is None:  # the smoke profile is too small to say anything of sizes
         items[:] = [item for item in items if not item.name.startswith("test_the_two_sizes_of_training")]
     items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
+
+
+@pytest.fixture(autouse=True)
+def no_traces() -> None:
+    """No model that a test or a fixture traced, with functions of its own perhaps, trains in another one."""
+    if "vaelib.traced" in sys.modules:
+        sys.modules["vaelib.traced"].forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

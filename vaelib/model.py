@@ -1,6 +1,7 @@
 """The study's convolutional VAE at any size: encoder, decoder, and the two joined."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,8 @@ class VAE(keras.Model):
         self.decoder = build_decoder(experiment)
         self.decode_in_training = _decoding_in_training(self.decoder)
         seed = _seeds(experiment, stream=3)[0]
+        # No weights of the model, so where Keras does not look for any.
+        self.strengths = SimpleNamespace(beta=_strength(experiment.beta), gamma=_strength(experiment.gamma))
         self.sampling = Sampling(experiment.sigma, seed, rotation, name="sampling", dtype="float32")
         self.trackers = [keras.metrics.Mean(name=name) for name in ("cross_entropy", "kl", "penalty")]
         self.step: Any = None
@@ -199,7 +202,14 @@ class VAE(keras.Model):
             self.step.assign(self.step + 1.0)
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name], sample_weight=ops.cast(ops.shape(x)[0], "float32"))
-        return losses.total(terms, beta=self.experiment.beta, gamma=self.experiment.gamma)
+        return losses.total(terms, beta=self.strengths.beta, gamma=self.strengths.gamma)
+
+    def take_strengths(self, experiment: Experiment) -> None:
+        """Train as `experiment`, which differs in its data, its seed and the strengths of its terms alone."""
+        self.experiment = experiment
+        for name, strength in vars(self.strengths).items():
+            if getattr(experiment, name):
+                strength.assign(getattr(experiment, name))
 
     def get_config(self) -> dict[str, Any]:
         """Raise TypeError: Keras asks for it when a model is saved, copied or pickled, and this one is no chain."""
@@ -217,6 +227,15 @@ def as_fraction(images: Any) -> Any:
     if keras.backend.standardize_dtype(images.dtype) == "uint8":
         return ops.cast(images, "float32") / 255
     return ops.cast(images, "float32")
+
+
+def _strength(value: float) -> Any:
+    """Return how strong a term is, as what a traced step reads anew: on TensorFlow, and where there is a term."""
+    if not value or keras.backend.backend() != "tensorflow":
+        return value
+    import tensorflow as tf
+
+    return tf.Variable(value, trainable=False, dtype="float32")
 
 
 def _seeds(experiment: Experiment, *, stream: int, count: int = 32) -> list[int]:

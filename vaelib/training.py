@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from vaelib import backend, dataset, provenance, run, store
+from vaelib import backend, dataset, provenance, run, store, traced
 from vaelib.backend import keras
 from vaelib.experiment import Experiment, SettingError
 from vaelib.model import VAE
@@ -158,6 +158,8 @@ class _Trainer(keras.callbacks.Callback):
 
     def _made(self) -> VAE:
         """Return the model, ready to train, on all its devices."""
+        if not self.sharing and (kept := traced.take(self.experiment, len(self.data.train))):
+            return kept
         with self.sharing.scope() if self.sharing else contextlib.nullcontext():
             vae = VAE(self.experiment)
             # XLA slows TensorFlow down on a processor; JAX without it would run one operation at a time.
@@ -183,6 +185,8 @@ class _Trainer(keras.callbacks.Callback):
                     verbose=0,
                     callbacks=[self],
                 )
+            if not self.sharing:
+                traced.keep(self.vae, len(self.data.train))
         finally:
             self._close_bar()
 

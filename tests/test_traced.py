@@ -1,0 +1,82 @@
+"""A model that an earlier training of this process left gives the numbers that a new one would."""
+
+import numpy as np
+import pytest
+from interrupting import interrupted
+
+from vaelib import Experiment, traced, train
+from vaelib.model import VAE
+
+TINY = Experiment.from_profile("smoke", n_images=70, width=0.06, epochs=2, snapshots=(0, 1, 2), gamma=0.01)
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """The experiments whose step of training is traced, one for each time."""
+    seen, own = [], VAE.train_step
+
+    def train_step(self, data):
+        seen.append(self.experiment)
+        return own(self, data)
+
+    monkeypatch.setattr(VAE, "train_step", train_step)
+    return seen
+
+
+def numbers(run):
+    """Return all that a training made, each array by name."""
+    weights = {f"{epoch} {i}": np.array(w) for epoch in run.kept_epochs for i, w in enumerate(run.model(epoch).weights)}
+    return {**run.history, **weights, "embeddings": run.embeddings}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": 3, "gamma": 0.3, "beta": 0.01},
+        {"seed": 1, "n_images": 70, "data_seed": 2, "line_width": 3.0},
+        {"precision": "bfloat16", "seed": 5},
+        {"variance": "learned", "penalty": "total_correlation", "seed": 2},
+        {"penalty": "capacity", "gamma": 2.0, "seed": 4},
+        {"optimizer": "sgd", "schedule": "constant", "sample_weights": "per_image"},
+    ],
+    ids=str,
+)
+def test_a_runs_numbers_do_not_depend_on_what_its_process_trained_before(settings, traces, tmp_path):
+    wanted = TINY.replace(**settings)
+    before = wanted.replace(seed=9, gamma=0.02, beta=0.003)
+    train(before, tmp_path / "before", progress=False)
+    found = train(wanted, tmp_path / "after", progress=False)
+    assert {each.seed for each in traces} == {9}, "it was traced anew"
+    traced.forget()
+    expected = train(wanted, tmp_path / "alone", progress=False)
+    assert {each.seed for each in traces} == {9, wanted.seed}
+    ours, theirs = numbers(found), numbers(expected)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(ours[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"gamma": 0.0}, {"beta": 0.0}, {"sigma": 0.2}, {"learning_rate": 0.01}, {"epochs": 3}, {"penalty": "covariance"},
+     {"n_images": 71}, {"initial_rotation": "rotation"}, {"precision": "bfloat16"}],
+    ids=str,
+)  # fmt: skip
+def test_what_a_trace_holds_is_traced_anew(settings, tmp_path):
+    train(TINY.replace(epochs=1), tmp_path, progress=False)
+    other = TINY.replace(epochs=1).replace(**settings)
+    assert traced.take(other, 63 if "n_images" not in settings else 64) is None
+
+
+def test_an_interrupted_training_leaves_no_model(tmp_path):
+    interrupted(TINY, tmp_path, "on_epoch_begin", lambda _, epoch: epoch == 1)
+    assert traced.take(TINY, 63) is None
+    train(TINY, tmp_path, progress=False)
+    assert traced.take(TINY, 63) is not None
+
+
+def test_only_so_many_models_are_kept():
+    for seed in range(traced.MOST + 2):
+        traced.keep(VAE(TINY.replace(sigma=0.1 + 0.01 * seed)), 63)
+    kept = [traced._likeness(TINY.replace(sigma=0.1 + 0.01 * seed), 63) in traced._kept for seed in range(10)]
+    assert kept == [False, False, *[True] * 8]
