@@ -211,9 +211,9 @@ def stand_ins(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> tuple[ND
     are turned, and thousands of them cost a fraction of the time.
     """
     both = np.hstack([mu, factors])
-    root = np.linalg.qr(both - both.mean(axis=0), mode="r")
-    root = np.vstack([root, -root]) * np.sqrt(len(root) / len(both))  # whose mean is 0
-    return root[:, : mu.shape[1]], root[:, mu.shape[1] :]
+    _, root = np.linalg.qr(both - both.mean(axis=0))
+    few = np.vstack([root, -root]) * np.sqrt(len(root) / len(both))  # whose mean is 0
+    return few[:, : mu.shape[1]], few[:, mu.shape[1] :]
 
 
 def _planes_over_rotations(mu: NDArray[np.float64]) -> geometry.Rotations:
