@@ -392,6 +392,11 @@ def test_the_surfaces_follow_the_weights_and_no_stale_picture_is_drawn(opened: C
     drawn = trained.page.evaluate("window.drawn")
     print(f"\n{drawn} pictures of a drag of {ended - begun:.1f} s, the last {now - ended:.2f} s after its end")
     assert 1 <= drawn <= (now - begun) / 0.1 + 1  # all hundred would come 5 s and more after the end
+    # Changed in the parameters cell, as a student does, and Run All.
+    notebook.page.evaluate(_CHANGE, ["gamma: Optional[float] = None", "gamma: Optional[float] = 0.02"])
+    notebook.cells_run()
+    assert notebook.python("chosen['gamma']") == "0.02"
+    assert "γ = 0.02:" in notebook.controls(2)[0].line()
 
 
 def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str], Notebook]) -> None:
@@ -550,14 +555,6 @@ def test_the_sheet_follows_the_epoch(trained: None, opened: Callable[[str], Note
     (control,) = opened("03_training").controls(1)
     assert control.sliders.count() == 1
     control.every_slider_moves_the_picture_and_reset_puts_it_back()
-
-
-def test_a_chapter_runs_again_with_another_gamma(opened: Callable[[str], Notebook]) -> None:
-    """Changed in its parameters cell, as a student does, and Run All."""
-    notebook = opened("02_loss")
-    notebook.page.evaluate(_CHANGE, ["gamma: Optional[float] = None", "gamma: Optional[float] = 0.02"])
-    notebook.cells_run()
-    assert notebook.python("chosen['gamma']") == "0.02"
 
 
 def test_the_decoded_image_follows_mu(trained: None, opened: Callable[[str], Notebook]) -> None:
