@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # What takes minutes, longest first.
 _LONGEST = (
-    "test_built_book", "test_live", "test_chapters_twice", "test_book", "test_faults", "test_sweep", "test_explorer",
+    "test_built_book", "test_live", "test_book", "test_faults", "test_sweep", "test_explorer",
     "test_jax", "test_benchmarks", "test_soak", "test_engine", "test_precision", "test_training", "test_pages",
     "test_page_controls",
 )  # fmt: skip
