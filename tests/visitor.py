@@ -30,6 +30,28 @@ _PATIENCE = 120_000  # milliseconds: without a graphics card, 3-D figures are dr
 _TELEPHONE = {"width": 390, "height": 844}
 _TALLEST = 40_000  # pixels of a picture: what is longer has more of the same
 _SETTLING = 400  # milliseconds after another width or colour scheme; the theme looks again after 300
+PLAIN = """
+    const matrix = new Float64Array(512 * 512).fill(1e-3), vector = new Float64Array(512).fill(1);
+    function plain() { // 4 million products, each row's in four sums
+        const result = new Float64Array(512);
+        for (let pass = 0; pass < 16; pass++) {
+            for (let row = 0; row < 512; row++) {
+                let [a, b, c, d] = [0, 0, 0, 0];
+                for (let i = 0, at = 512 * row; i < 512; i += 4, at += 4) {
+                    a += matrix[at] * vector[i];
+                    b += matrix[at + 1] * vector[i + 1];
+                    c += matrix[at + 2] * vector[i + 2];
+                    d += matrix[at + 3] * vector[i + 3];
+                }
+                result[row] += a + b + c + d;
+            }
+        }
+        return result;
+    }
+"""
+PLAIN_MS = 4.0
+"""What `plain()` takes in the middle, in milliseconds, on the kind of machine that limits are meant for: 2 idle cores
+of a Xeon at 2.5 GHz. A slower machine, and one that is busy, slows both down: their ratio is what can be promised."""
 VISITS = pytest.StashKey[dict[str, dict[str, dict[str, Any]]]]()  # what was found, by address and page
 FIGURES = pytest.StashKey[dict[str, dict[str, float]]]()  # each page's weight and time to first interaction
 
