@@ -3,12 +3,15 @@
 How a film is rendered and written is in `vaelib.film`.
 """
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -16,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vaelib import dataset, figures, film, metrics
 from vaelib.dataset import DataSet, montage
-from vaelib.experiment import PARAMETER_RANGE
+from vaelib.experiment import PARAMETER_RANGE, Experiment
 from vaelib.run import Run
 from vaelib.scene import AZIMUTH, Scene
 
@@ -168,71 +171,131 @@ def transect_film(
     squared error over the curve's own variance; the hole is shaded. Raises ValueError unless the run has three latents,
     SettingError for another transect, StoreError when the file cannot be written.
     """
-    settings = run.experiment
-    lines = {name: dataset.transect(name, frames) for name in names}
-    images = {name: dataset.transect_images(name, settings, frames) for name in names}
-    means = {name: _three(run.encode(pictures)) for name, pictures in images.items()}
-    decoded = {name: run.decode(mu) for name, mu in means.items()}
-    errors = {name: 100 * metrics.normalised_error(images[name], decoded[name]) for name in names}
-    inside = {name: dataset.in_hole(points, settings) for name, points in lines.items()}
+    walks = [_walk(name, run, frames) for name in names]
     mu = _three(run.embeddings[run.best_epoch])[:n_points]
     factors = data.parameters[data.train][:n_points]
-    azimuth, elevation = figures.viewing_angles(mu)
-    sheet_edge = _three(run.encode(dataset.draw(dataset.hole_outline(settings), settings)))
-
-    def make() -> film.Drawing:
-        figure = Figure(figsize=(8.0, 6.0), dpi=film.DPI, layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[3.2, 2.2], squeeze=False)[:, 0]
-        left, right = above.subplots(1, 2, width_ratios=[2, 3])
-        *shown, plot = below.subplots(1, 4, width_ratios=[1, 1, 1, 1.9])
-
-        figures.parameter_axes(left)
-        left.scatter(*factors.T, c=factors[:, 0], s=3, cmap=figures.COLORMAPS["a"], linewidths=0)
-        figures.hole(left, settings)
-        scene = Scene(right, factors[:, 0], "a", mu, bar=False)
-        scene.show(mu, azimuth=azimuth, elevation=elevation)
-        seen = {name: scene.seen(line, azimuth=azimuth, elevation=elevation)[:, :2] for name, line in means.items()}
-        ring = scene.seen(sheet_edge, azimuth=azimuth, elevation=elevation)
-        right.plot(*ring[:, :2].T, color="black", linewidth=1.5, linestyle="--", zorder=2.5)
-        paths = [axis.plot([], [], linewidth=2, zorder=3)[0] for axis in (left, right)]
-        dots = [axis.plot([], [], "o", color="white", mec="black", mew=2, ms=8, zorder=5)[0] for axis in (left, right)]
-
-        blank = np.zeros(decoded[names[0]].shape[1:])
-        for axis, title in zip(shown, ("curve", "redrawn", "difference"), strict=True):
-            _column(axis, blank, title)
-        pictures = [axis.images[0] for axis in shown]
-        pictures[2].set(cmap="PuOr_r", clim=(-1, 1))
-        top = 1.1 * max(float(np.max(values)) for values in errors.values())
-        plot.set(xlim=(0, frames - 1), ylim=(0, top), xticks=[], xlabel="along the line")
-        plot.set_title("error, % of variance", fontsize=9, loc="center")
-        shade = plot.axvspan(0, 1, color="0.88", zorder=0)
-        (curve,), (dot,) = plot.plot([], [], linewidth=1.5), plot.plot([], [], "ko", ms=6)
-        heading = figure.suptitle(" ", fontsize=12)
-
-        def draw(frame: int) -> None:
-            name, step = names[frame // frames], frame % frames
-            a, b = lines[name][step]
-            where = "in the hole" if inside[name][step] else "among the training points"
-            heading.set_text(f"{name}: $a$ = {a:.2f}, $b$ = {b:.2f}, {where}")
-            for path_, dot_, points in zip(paths, dots, (lines[name], seen[name]), strict=True):
-                path_.set_data(*points.T)
-                path_.set_color(figures.TRANSECT_COLORS[name])
-                dot_.set_data(*points[step : step + 1].T)
-            original = images[name][step] / 255
-            for picture, values in zip(
-                pictures, (original, decoded[name][step], decoded[name][step] - original), strict=True
-            ):
-                picture.set_data(values)
-            curve.set_data(np.arange(frames), errors[name])
-            curve.set_color(figures.TRANSECT_COLORS[name])
-            dot.set_data([step], [errors[name][step]])
-            crossed = np.flatnonzero(inside[name])
-            shade.set(x=crossed[0] - 0.5 if len(crossed) else 0, width=len(crossed))
-
-        return film.Drawing(figure, draw, [*paths, *dots, *pictures, shade, curve, dot, heading])
-
-    middle = int(np.median(np.flatnonzero(inside[names[0]]))) if inside[names[0]].any() else 0
+    edge = _three(run.encode(dataset.draw(dataset.hole_outline(run.experiment), run.experiment)))
+    make = functools.partial(_walk_drawing, walks, run.experiment, mu, factors, edge)
+    crossed = np.flatnonzero(walks[0].inside)
+    middle = int(np.median(crossed)) if len(crossed) else 0
     return film.render(path, make, frames * len(names), fps=fps, poster=middle, progress=progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """A transect in steps: its points (n, 2), images and their reconstructions in [0, 1], means (n, 3), errors in %."""
+
+    name: str
+    points: np.ndarray
+    images: np.ndarray
+    decoded: np.ndarray
+    mu: np.ndarray
+    errors: np.ndarray
+    inside: np.ndarray
+    """Which of the points lie in the hole."""
+
+    @property
+    def color(self) -> str:
+        """The transect's own, in all figures."""
+        return figures.TRANSECT_COLORS[self.name]
+
+
+def _walk(name: str, run: Run, frames: int) -> _Walk:
+    points = dataset.transect(name, frames)
+    images = dataset.transect_images(name, run.experiment, frames)
+    mu = _three(run.encode(images))
+    decoded = run.decode(mu)
+    errors = 100 * metrics.normalised_error(images, decoded)
+    return _Walk(name, points, images / 255, decoded, mu, errors, dataset.in_hole(points, run.experiment))
+
+
+def _walk_drawing(
+    walks: Sequence[_Walk], settings: Experiment, mu: np.ndarray, factors: np.ndarray, edge: np.ndarray
+) -> film.Drawing:
+    """Lay out a film of walks: above the parameter space and the sheet, below the images and the errors."""
+    figure = Figure(figsize=(8.0, 6.0), dpi=film.DPI, layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[3.2, 2.2], squeeze=False)[:, 0]
+    left, right = above.subplots(1, 2, width_ratios=[2, 3])
+    *shown, plot = below.subplots(1, 4, width_ratios=[1, 1, 1, 1.9])
+    heading = figure.suptitle(" ", fontsize=12)
+    follow_places, places = _walked_places(left, right, walks, settings, mu, factors, edge)
+    follow_images, pictures = _walked_images(shown, walks[0].decoded.shape[1:])
+    follow_errors, marks = _walked_errors(plot, walks)
+
+    def draw(frame: int) -> None:
+        turn, step = divmod(frame, len(walks[0].points))
+        walk = walks[turn]
+        a, b = walk.points[step]
+        where = "in the hole" if walk.inside[step] else "among the training points"
+        heading.set_text(f"{walk.name}: $a$ = {a:.2f}, $b$ = {b:.2f}, {where}")
+        for follow in (follow_places, follow_images, follow_errors):
+            follow(walk, step)
+
+    return film.Drawing(figure, draw, [*places, *pictures, *marks, heading])
+
+
+_Follow = Callable[[_Walk, int], None]  # moves its artists to a step of a walk
+
+
+def _walked_places(
+    left: Axes,
+    right: Axes,
+    walks: Sequence[_Walk],
+    settings: Experiment,
+    mu: np.ndarray,
+    factors: np.ndarray,
+    edge: np.ndarray,
+) -> tuple[_Follow, list[Artist]]:
+    azimuth, elevation = figures.viewing_angles(mu)
+    figures.parameter_axes(left)
+    left.scatter(factors[:, 0], factors[:, 1], c=factors[:, 0], s=3, cmap=figures.COLORMAPS["a"], linewidths=0)
+    figures.hole(left, settings)
+    scene = Scene(right, factors[:, 0], "a", mu, bar=False)
+    scene.show(mu, azimuth=azimuth, elevation=elevation)
+    seen = {walk.name: scene.seen(walk.mu, azimuth=azimuth, elevation=elevation)[:, :2] for walk in walks}
+    ring = scene.seen(edge, azimuth=azimuth, elevation=elevation)
+    right.plot(*ring[:, :2].T, color="black", linewidth=1.5, linestyle="--", zorder=2.5)
+    lines = [axis.plot([], [], linewidth=2, zorder=3)[0] for axis in (left, right)]
+    dots = [axis.plot([], [], "o", color="white", mec="black", mew=2, ms=8, zorder=5)[0] for axis in (left, right)]
+
+    def follow(walk: _Walk, step: int) -> None:
+        for line, dot, points in zip(lines, dots, (walk.points, seen[walk.name]), strict=True):
+            line.set_data(*points.T)
+            line.set_color(walk.color)
+            dot.set_data(*points[step : step + 1].T)
+
+    return follow, [*lines, *dots]
+
+
+def _walked_images(shown: Sequence[Axes], shape: tuple[int, ...]) -> tuple[_Follow, list[Artist]]:
+    for axis, title in zip(shown, ("curve", "redrawn", "difference"), strict=True):
+        _column(axis, np.zeros(shape), title)
+    pictures = [axis.images[0] for axis in shown]
+    pictures[2].set(cmap="PuOr_r", clim=(-1, 1))
+
+    def follow(walk: _Walk, step: int) -> None:
+        original, decoded = walk.images[step], walk.decoded[step]
+        for picture, values in zip(pictures, (original, decoded, decoded - original), strict=True):
+            picture.set_data(values)
+
+    return follow, list(pictures)
+
+
+def _walked_errors(plot: Axes, walks: Sequence[_Walk]) -> tuple[_Follow, list[Artist]]:
+    top = 1.1 * max(float(np.max(walk.errors)) for walk in walks)
+    plot.set(xlim=(0, len(walks[0].errors) - 1), ylim=(0, top), xticks=[], xlabel="along the line")
+    plot.set_title("error, % of variance", fontsize=9, loc="center")
+    shade = plot.axvspan(0, 1, color="0.88", zorder=0)
+    (curve,), (dot,) = plot.plot([], [], linewidth=1.5), plot.plot([], [], "ko", ms=6)
+
+    def follow(walk: _Walk, step: int) -> None:
+        curve.set_data(np.arange(len(walk.errors)), walk.errors)
+        curve.set_color(walk.color)
+        dot.set_data([step], [walk.errors[step]])
+        crossed = np.flatnonzero(walk.inside)
+        shade.set(x=crossed[0] - 0.5 if len(crossed) else 0, width=len(crossed))
+
+    return follow, [shade, curve, dot]
 
 
 def _figure(width: float, height: float, columns: int, **options: Any) -> tuple[Figure, list[Axes]]:
