@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -231,3 +232,19 @@ def test_ctrl_c_while_chapters_run_stops_those_that_run_and_those_that_wait(
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(begun) <= 3, "one that waited was begun after the interrupt"
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_a_chapter_that_does_not_stop(tmp_path: Path) -> None:
+    executor, came = chapters.Executor(tmp_path, tmp_path, jobs=1), [signal.SIGINT]
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline()
+        executor._running.add(process)
+        again = threading.Timer(0.3, came.append, [signal.SIGINT])
+        again.start()
+        begun = time.monotonic()
+        executor._stop({}, came)
+        assert process.wait() == -signal.SIGKILL
+        assert time.monotonic() - begun < chapters._GRACE

@@ -85,7 +85,7 @@ def starting() -> Iterator[None]:
     name = check()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
     # Maps of many megabytes, which the system would take back and give out anew in every step, page by page, are kept:
-    # a third of a step's time on a virtual machine.
+    # a quarter of a step's time on a virtual machine.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     with _without_remarks() if os.environ["TF_CPP_MIN_LOG_LEVEL"] > "1" else contextlib.nullcontext():
         try:

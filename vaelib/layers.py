@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.backend import keras, on_processor, ops
+from vaelib import backend
+from vaelib.backend import keras, ops
 
 # By which a saved model finds the layers below again, wherever this module was imported.
 _saved = keras.saving.register_keras_serializable(package="vaelib")
@@ -78,7 +79,7 @@ class UpConv2D(keras.layers.Layer):
         """Return the map (n, 2h, 2w, out) before bias and activation."""
         kernel = ops.einsum("pu,qv,uvio->pqoi", _STRIDED, _STRIDED, ops.cast(self.kernel, "float32"))
         kernel = ops.cast(kernel, x.dtype)
-        if keras.backend.backend() == "tensorflow" and on_processor():
+        if keras.backend.backend() == "tensorflow" and backend.on_processor():
             return _doubled(x, kernel)
         return ops.conv_transpose(x, kernel, strides=2, padding="same", data_format="channels_last")
 

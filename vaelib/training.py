@@ -158,7 +158,7 @@ class _Trainer(keras.callbacks.Callback):
 
     def _made(self) -> VAE:
         """Return the model, ready to train, on all its devices."""
-        if not self.sharing and (kept := traced.take(self.experiment, len(self.data.train))):
+        if kept := traced.take(self.experiment, len(self.data.train)):
             return kept
         with self.sharing.scope() if self.sharing else contextlib.nullcontext():
             vae = VAE(self.experiment)
@@ -185,8 +185,7 @@ class _Trainer(keras.callbacks.Callback):
                     verbose=0,
                     callbacks=[self],
                 )
-            if not self.sharing:
-                traced.keep(self.vae, len(self.data.train))
+            traced.keep(self.vae, len(self.data.train))
         finally:
             self._close_bar()
 
