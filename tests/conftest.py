@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent.parent
 
 # Quiet, and without the switches' warnings, before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# As `vaelib.engine` has it: a test that imports Keras first would else train with other kernels than the processes that
+# it starts.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # What takes minutes, longest first.
 _LONGEST = (

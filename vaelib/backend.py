@@ -6,7 +6,7 @@ imports TensorFlow or JAX before it is needed, and JAX never where TensorFlow is
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -147,31 +147,44 @@ def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
     """
     begin_use()
     if name() != "jax":
-        # Called directly: `predict` would compile anew for every size of a last batch.
-        outputs = model(inputs, training=False)
+        with in_calling_thread():
+            outputs = _compiled(model, _traced)(np.asarray(inputs, model.inputs[0].dtype))
     else:
         n = len(inputs)
         filled = np.zeros((1 << (n - 1).bit_length(), *inputs.shape[1:]), inputs.dtype)
         filled[:n] = inputs
         values = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
-        outputs, _ = _compiled(model)(*values, filled)
+        outputs, _ = _compiled(model, _jitted)(*values, filled)
     outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [np.asarray(output)[: len(inputs)] for output in outputs]
 
 
-def _compiled(model: keras.Model) -> Any:
-    """Return the model as a compiled function of its variables' values; made once a model, and kept with it.
+def _compiled(model: keras.Model, make: Callable[[keras.Model], Any]) -> Any:
+    """Return what `make` makes of a model; made once a model, and kept with it."""
+    if not hasattr(model, "compiled_inference"):
+        model.compiled_inference = make(model)
+    return model.compiled_inference
+
+
+def _traced(model: keras.Model) -> Any:
+    """Return a model as TensorFlow's function of n inputs, whatever n is; `predict` traces anew for a last batch."""
+    import tensorflow as tf
+
+    likeness = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
+    return tf.function(lambda inputs: model(inputs, training=False), input_signature=likeness, autograph=False)
+
+
+def _jitted(model: keras.Model) -> Any:
+    """Return a model as JAX's function of its variables' values and the inputs.
 
     Unlike `predict_on_batch` it leaves the variables alone, so an interruption in it cannot damage a training.
     """
-    if not hasattr(model, "compiled_inference"):
-        import jax
+    import jax
 
-        def inference(trainable: list[Any], non_trainable: list[Any], inputs: Any) -> Any:
-            return model.stateless_call(trainable, non_trainable, inputs, training=False)
+    def inference(trainable: list[Any], non_trainable: list[Any], inputs: Any) -> Any:
+        return model.stateless_call(trainable, non_trainable, inputs, training=False)
 
-        model.compiled_inference = jax.jit(inference)
-    return model.compiled_inference
+    return jax.jit(inference)
 
 
 class Sharing:
