@@ -139,6 +139,25 @@ def in_calling_thread() -> Any:
     return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
 
+def fed(batches: keras.utils.PyDataset) -> Any:
+    """Return batches of arrays (n, ...), of any n, as `fit` is to take them, in the order that they have by then.
+
+    On TensorFlow as a data set that tunes nothing. The thread that Keras's own has for tuning sleeps for longer and
+    longer; where it misses being woken at the end of an epoch, the training waits for it, up to a minute.
+    """
+    if name() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    likeness = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0])
+    stream = tf.data.Dataset.from_generator(
+        lambda: map(batches.__getitem__, range(len(batches))), output_signature=likeness
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return stream.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(1).with_options(options)
+
+
 @own_settings()
 def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
     """Return the outputs of a built `model` for inputs (n, ...), as in inference: a list of arrays (n, ...).

@@ -6,6 +6,7 @@ that trains only some of them shows the kept table, whose intervals rest on all 
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,19 +98,28 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
     kept = committed()
     if seeds == 0 or profile == "smoke":
         return kept
-    outcome = sweep.train_grid(plan(seeds), (root or notebook.runs_root()) / "sweep")
-    if outcome.failed:
-        name, reason = next(iter(outcome.failed.items()))
-        raise BuildError(f"{len(outcome.failed)} of the study's trainings failed; {name}: {reason}")
+    rows = trained(plan(seeds), (root or notebook.runs_root()) / "sweep")
     origin = {
         "git_commit": provenance.git_commit(),
         "versions": provenance.versions(),
         "hardware": provenance.hardware(),
     }
-    fresh = Table(list(outcome.finished.values()), fresh=True, origin=origin)
+    fresh = Table(rows, fresh=True, origin=origin)
     if {row["run"] for row in fresh.rows} < {row["run"] for row in kept.rows}:
         return replace(kept, anew=fresh)
     return fresh
+
+
+def trained(experiments: Sequence[Experiment], root: Path) -> list[dict[str, Any]]:
+    """Train and measure several experiments side by side and return their rows of a table, in the same order.
+
+    root: the folder of the runs. Raises BuildError when a training fails twice, and names it.
+    """
+    outcome = sweep.train_grid(experiments, root)
+    if outcome.failed:
+        name, reason = next(iter(outcome.failed.items()))
+        raise BuildError(f"{len(outcome.failed)} of {len(experiments)} trainings failed; {name}: {reason}")
+    return [outcome.finished[each.name] for each in experiments]
 
 
 def keep(found: Table, folder: Path) -> list[Path]:

@@ -177,8 +177,8 @@ class _Trainer(keras.callbacks.Callback):
         try:
             with backend.in_calling_thread():
                 self.vae.fit(
-                    self.training,
-                    validation_data=self.validation,
+                    backend.fed(self.training),
+                    validation_data=backend.fed(self.validation),
                     initial_epoch=self.epoch,
                     epochs=self.experiment.epochs,
                     shuffle=False,
