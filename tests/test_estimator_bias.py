@@ -17,9 +17,9 @@ def of_gaussian(covariance: np.ndarray) -> float:
 
 
 def test_one_posterior_has_none_and_those_that_never_meet_have_all_of_it() -> None:
-    assert mixture_total_correlation(np.ones((1, 3)), 0.2) == pytest.approx((0, 0), abs=1e-12)
+    assert mixture_total_correlation(np.ones((1, 3)), 0.2) == pytest.approx((0, 0), abs=1e-7)  # in float32
     apart = np.arange(300.0)[:, None] * [1.0, -1.0, 2.0]  # more than fit into one part of the computation
-    assert mixture_total_correlation(apart, 1e-3) == pytest.approx((2 * math.log(300), 0))
+    assert mixture_total_correlation(apart, 1e-3) == pytest.approx((2 * math.log(300), 0), abs=1e-6)
 
 
 def test_a_few_posteriors_have_that_of_quadrature() -> None:
@@ -70,9 +70,13 @@ def test_a_batch_holds_each_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         losses, "total_correlation", lambda z, mu, log_variance, n: asked.append((np.unique(mu, axis=0), n)) or 0.0
     )
+    # Batch by batch, or what is asked would be no numbers.
+    monkeypatch.setattr(
+        estimator_bias.ops, "vectorized_map", lambda f, parts: [f(batch) for batch in zip(*parts, strict=True)]
+    )
     bias(0.1, 2000, images=4000)
     assert [(len(distinct), n) for distinct, n in asked] == [(2000, DATASET_SIZE)] * 2
-    everything = {tuple(row) for row in estimator_bias.means()}
+    everything = {tuple(row) for row in estimator_bias.means().astype("float32")}
     assert all(tuple(row) in everything for distinct, _ in asked for row in distinct)
 
 

@@ -4,6 +4,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vaelib import figures, losses
+from vaelib.backend import ops
 
 Numbers = NDArray[np.float64]
 
@@ -19,7 +21,7 @@ CORRELATED = np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.3], [0.2, 0.3, 1.0]])
 DATASET_SIZE = 4499
 """The number of means, N: that of the images in the study's training set."""
 _DRAWS = 8  # of z from every posterior, for the exact value: its standard error is then about 0.002 nats
-_AT_ONCE = 256  # rows of a table with all N posteriors, which does not fit into memory as a whole
+_AT_ONCE = 64  # rows of a table with all N posteriors, which does not fit into memory as a whole
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,15 @@ def mixture_total_correlation(
     """
     generator = np.random.default_rng(seed)
     values = np.empty((draws, len(mu)))
+    # In float32, whose rounding is a millionth of a density's value, far below what so few draws tell.
+    scale = math.sqrt(0.5) / sigma
+    centres = (scale * mu.T).astype("float32")
     for row in values:
-        z = mu + sigma * generator.normal(size=mu.shape)
+        z = (scale * (mu + sigma * generator.normal(size=mu.shape))).astype("float32")
         for first in range(0, len(mu), _AT_ONCE):
             some = slice(first, first + _AT_ONCE)
             # The densities but for a factor, which the difference of the logarithms does not have either.
-            by_latent = [np.exp(-0.5 * ((z[some, None, j] - mu[:, j]) / sigma) ** 2) for j in range(mu.shape[1])]
+            by_latent = [np.exp(-np.square(z[some, None, j] - centre)) for j, centre in enumerate(centres)]
             joint = functools.reduce(np.multiply, by_latent).mean(axis=1)  # (some,)
             row[some] = np.log(joint) - sum(np.log(each.mean(axis=1)) for each in by_latent)
     # Every posterior has equally many draws, so only their spread within each counts.
@@ -81,11 +86,16 @@ def bias(sigma: float, batch_size: int, *, images: int = 4096, seed: int = 0) ->
     if batches < 2:
         raise ValueError(f"batch_size = {batch_size!r}: allowed is at most half of the {images} images")
     generator = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(batches):
-        mu = means()[generator.choice(DATASET_SIZE, batch_size, replace=False)]
-        z = mu + sigma * generator.normal(size=mu.shape)
-        drawn.append(float(losses.total_correlation(z, mu, 2 * math.log(sigma), DATASET_SIZE)))
+    mu, noise = np.empty((2, batches, batch_size, len(CORRELATED)), "float32")
+    for batch in range(batches):
+        mu[batch] = means()[generator.choice(DATASET_SIZE, batch_size, replace=False)]
+        noise[batch] = generator.normal(size=mu[batch].shape)
+
+    def estimate(batch: tuple[Any, Any]) -> Any:
+        return losses.total_correlation(*batch, 2 * math.log(sigma), DATASET_SIZE)
+
+    # All batches as one call, which takes a tenth of the time of hundreds.
+    drawn = np.asarray(ops.vectorized_map(estimate, (mu + sigma * noise, mu)), dtype=np.float64)
     error = float(np.std(drawn, ddof=1)) / math.sqrt(batches)
     return Bias(float(np.mean(drawn)), error, *exact_total_correlation(sigma))
 
