@@ -167,7 +167,7 @@ def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
     begin_use()
     if name() != "jax":
         with in_calling_thread():
-            outputs = _compiled(model, _traced)(np.asarray(inputs, model.inputs[0].dtype))
+            outputs = _compiled(model, _traced)(ops.convert_to_tensor(inputs, model.inputs[0].dtype))
     else:
         n = len(inputs)
         filled = np.zeros((1 << (n - 1).bit_length(), *inputs.shape[1:]), inputs.dtype)
@@ -190,7 +190,9 @@ def _traced(model: keras.Model) -> Any:
     import tensorflow as tf
 
     likeness = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
-    return tf.function(lambda inputs: model(inputs, training=False), input_signature=likeness, autograph=False)
+    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=likeness, autograph=False)
+    # The one trace by itself: called, the function would count the traces of all models and warn of so many.
+    return function.get_concrete_function()
 
 
 def _jitted(model: keras.Model) -> Any:
