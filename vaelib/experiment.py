@@ -134,8 +134,8 @@ class LossSettings(_Settings):
 class TrainingSettings(_Settings):
     """The settings of the optimisation."""
 
-    epochs: int = Field(6, ge=1, le=10_000, description="passes over the training set")
-    batch_size: int = Field(32, ge=1, le=65_536, description="images a step")
+    epochs: int = Field(4, ge=1, le=10_000, description="passes over the training set")
+    batch_size: int = Field(16, ge=1, le=65_536, description="images a step")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     learning_rate: float = Field(3e-3, gt=0, le=10, description="step size (at the start of the schedule)")
     schedule: Literal["constant", "cosine"] = Field(
@@ -143,7 +143,7 @@ class TrainingSettings(_Settings):
     )
     shuffle: bool = Field(True, description="a new order every epoch; the study had none")
     snapshots: Annotated[tuple[Annotated[int, BeforeValidator(_no_truth)], ...], BeforeValidator(_numbers)] = Field(
-        tuple(range(7)),
+        tuple(range(5)),
         description="epochs whose weights are kept besides best and last; 0 is before training",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of weights, noise and order")
@@ -170,6 +170,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "transect_line_width": 1.2,
         "width": 0.125,
         "epochs": 2,
+        "batch_size": 32,
         "snapshots": (0, 1, 2),
     },
     "book": {},
