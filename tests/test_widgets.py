@@ -1,6 +1,8 @@
 """Live controls: the picture follows the sliders, the line tells what it shows, reset goes back."""
 
 import io
+import threading
+import time
 
 import ipywidgets
 import numpy as np
@@ -64,6 +66,30 @@ def test_reset_puts_sliders_and_picture_back_in_one_step(smoke):
     assert (control.sliders["a"].value, control.sliders["b"].value) == (1.25, 1.0)
     assert (control.picture.value, control.line.value) == (before, line)
     assert len(pictures) == 1
+
+
+def test_threads_of_a_kernel_draw_one_after_the_other():
+    """JupyterLab has the answers of a reset and of the sliders that it moves made in threads of their own."""
+    shown, values = [], {name: ipywidgets.FloatSlider(value=0, min=0, max=100) for name in ("one", "other")}
+
+    def update(**chosen):
+        shown.append(("begun", chosen))
+        time.sleep(0.02)
+        shown.append(("ended", chosen))
+        return str(chosen)
+
+    control = widgets.Control(Figure(), values, update)
+    moves = [threading.Thread(target=setattr, args=(values[name], "value", 10.0 + i)) for i, name in enumerate(values)]
+    resets = [threading.Thread(target=control.reset.click) for _ in range(2)]
+    threads = [moves[0], resets[0], moves[1], resets[1]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [before[0] for before in shown] == ["begun", "ended"] * (len(shown) // 2)
+    assert all(begun[1] == ended[1] for begun, ended in zip(shown[::2], shown[1::2], strict=True))
+    # The line is that of where the sliders have come to rest, whoever was the last.
+    assert control.line.value == str({name: slider.value for name, slider in values.items()})
 
 
 def test_beta_and_gamma_change_the_surface_and_its_mixing_weights(smoke):

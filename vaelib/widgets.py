@@ -8,6 +8,7 @@ has been answered, and drops those between: sliders report continuously, and no 
 
 import io
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ from vaelib import dataset, figures_dataset, figures_loss, living, notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
 
 _DPI = 100
+# A front end may have its widgets' messages answered by several threads of the kernel, and Matplotlib draws in one at a
+# time: two that draw into one figure leave a picture that belongs to neither's values.
+_DRAWING = threading.RLock()
 
 
 class Control(ipywidgets.VBox):
@@ -66,10 +70,11 @@ class Control(ipywidgets.VBox):
         self._follow()
 
     def _follow(self, _change: Any = None) -> None:
-        if self._resetting:
-            return  # several sliders move at once: one picture, when all have arrived
-        self.line.value = self._update(**{name: slider.value for name, slider in self.sliders.items()})
-        self.picture.value = self._drawn()
+        with _DRAWING:
+            if self._resetting:
+                return  # several sliders move at once: one picture, when all have arrived
+            self.line.value = self._update(**{name: slider.value for name, slider in self.sliders.items()})
+            self.picture.value = self._drawn()
 
     def _drawn(self) -> bytes:
         """Return the picture as PNG bytes."""
@@ -87,13 +92,14 @@ class Control(ipywidgets.VBox):
         return living.bundle(super()._repr_mimebundle_(**kwargs), self.picture.value, self.alt)
 
     def _put_back(self, _button: Any) -> None:
-        self._resetting = True
-        try:
-            for name, value in self._start.items():
-                self.sliders[name].value = value
-        finally:
-            self._resetting = False
-        self._follow()
+        with _DRAWING:
+            self._resetting = True
+            try:
+                for name, value in self._start.items():
+                    self.sliders[name].value = value
+            finally:
+                self._resetting = False
+            self._follow()
 
 
 class Controls(ipywidgets.HBox):
