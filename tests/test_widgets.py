@@ -69,7 +69,7 @@ def test_reset_puts_sliders_and_picture_back_in_one_step(smoke):
 
 
 def test_threads_of_a_kernel_draw_one_after_the_other():
-    """JupyterLab has the answers of a reset and of the sliders that it moves made in threads of their own."""
+    """In JupyterLab a kernel answers sliders in its main thread or in a subshell's, and a reset in the main one."""
     shown, values = [], {name: ipywidgets.FloatSlider(value=0, min=0, max=100) for name in ("one", "other")}
 
     def update(**chosen):

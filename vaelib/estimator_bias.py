@@ -54,7 +54,7 @@ def mixture_total_correlation(
     """
     generator = np.random.default_rng(seed)
     values = np.empty((draws, len(mu)))
-    # In float32, whose rounding is a millionth of a density's value, far below what so few draws tell.
+    # In float32: as long as the means lie within a thousand σ, its rounding is far below what so few draws tell.
     scale = math.sqrt(0.5) / sigma
     centres = (scale * mu.T).astype("float32")
     for row in values:

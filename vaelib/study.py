@@ -118,7 +118,7 @@ def trained(experiments: Sequence[Experiment], root: Path) -> list[dict[str, Any
     outcome = sweep.train_grid(experiments, root)
     if outcome.failed:
         name, reason = next(iter(outcome.failed.items()))
-        raise BuildError(f"{len(outcome.failed)} of {len(experiments)} trainings failed; {name}: {reason}")
+        raise BuildError(f"failed trainings: {len(outcome.failed)} of {len(experiments)}; {name}: {reason}")
     return [outcome.finished[each.name] for each in experiments]
 
 

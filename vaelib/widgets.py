@@ -23,7 +23,7 @@ from vaelib import dataset, figures_dataset, figures_loss, living, notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
 
 _DPI = 100
-# A front end may have its widgets' messages answered by several threads of the kernel, and Matplotlib draws in one at a
+# A kernel with subshells answers widgets' messages in its main thread and in others, and Matplotlib draws in one at a
 # time: two that draw into one figure leave a picture that belongs to neither's values.
 _DRAWING = threading.RLock()
 
