@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,18 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
     told = json.loads(file.read_text())
     assert told["losses"] == [] and told["counts"]["trainings"]["kills"] == 3
     assert told["counts"]["trainings"]["resumes"] == 3
+
+
+def test_a_command_in_a_new_program_is_killed_while_it_runs(tmp_path: Path) -> None:
+    import soak_kills
+
+    command = soak_kills.Command(["train", "--profile=smoke", "--root", str(tmp_path)], tmp_path / "log")
+    try:
+        assert not command.ended(0.2)
+    finally:
+        command.kill()
+    assert command.ended(0) and command.process.exitcode == -signal.SIGKILL
+    assert not list(tmp_path.rglob("manifest.json"))
 
 
 def test_damages_are_noticed_or_without_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
