@@ -298,13 +298,22 @@ def _binned(values: Numbers, bins: int) -> NDArray[np.int64]:
     """Return (..., d, n) of values (..., n, d): the bin of each number, by its rank in its column."""
     columns = np.ascontiguousarray(np.swapaxes(values, -1, -2))
     n = columns.shape[-1]
+    # A column that never varies, such as a unit's that is left out, is all in the middle bin.
+    result = np.full(columns.shape, math.floor(n / 2 * bins / n), dtype=np.int64)
+    varies = np.ptp(columns, axis=-1) > 0
+    columns = columns[varies]  # (m, n)
     order = np.argsort(columns, axis=-1)
-    ranks = np.empty(columns.shape)
-    np.put_along_axis(ranks, order, np.arange(1.0, n + 1), axis=-1)
+    binned = np.empty(columns.shape, dtype=np.int64)
+    np.put_along_axis(binned, order, _bin_of_rank(np.arange(1.0, n + 1), bins, n)[None], axis=-1)
     ordered = np.take_along_axis(columns, order, axis=-1)
-    tied = (ordered[..., 1:] == ordered[..., :-1]).any(axis=-1)
+    tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=-1)
     if tied.any():  # seldom, and slower
-        ranks[tied] = scipy.stats.rankdata(columns[tied], method="average", axis=-1)
+        binned[tied] = _bin_of_rank(scipy.stats.rankdata(columns[tied], method="average", axis=-1), bins, n)
+    result[varies] = binned
+    return result
+
+
+def _bin_of_rank(ranks: Numbers, bins: int, n: int) -> NDArray[np.int64]:
     return np.floor((ranks - 0.5) * bins / n).astype(np.int64)
 
 
@@ -337,6 +346,7 @@ def _varying(latents: Numbers) -> Numbers:
 
 def _forests(latents: Numbers, targets: Numbers, trees: int, seed: int) -> tuple[Numbers, float]:
     """Return the importances (d, k) and the mean R² on the half that the forests did not see."""
+    from sklearn import config_context
     from sklearn.ensemble import RandomForestRegressor
 
     order = np.random.default_rng(seed).permutation(len(latents))
@@ -350,11 +360,12 @@ def _forests(latents: Numbers, targets: Numbers, trees: int, seed: int) -> tuple
             bootstrap=True, oob_score=False, n_jobs=1, random_state=seed, warm_start=False, ccp_alpha=0.0,
             max_samples=None, monotonic_cst=None,
         )  # fmt: skip
-        forest.fit(latents[learn], target[learn])
-        importance[:, j] = forest.feature_importances_
+        with config_context(assume_finite=True, skip_parameter_validation=True):  # checked above, and not once a tree
+            forest.fit(latents[learn], target[learn])
+            importance[:, j], told = forest.feature_importances_, forest.predict(latents[judge])
         variance = target[judge].var()
         if variance > 0:
-            error = np.mean((forest.predict(latents[judge]) - target[judge]) ** 2)
+            error = np.mean((told - target[judge]) ** 2)
             explained[j] = max(1 - error / variance, 0.0)
     return importance, float(explained.mean())
 

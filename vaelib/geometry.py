@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 Numbers = NDArray[np.float64]
 
-_TURNS = 50  # rotations at a time; bounds the memory
+_TURNS = 16  # rotations at a time: bounds the memory, and what a processor keeps at hand is quicker
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def over_rotations(score: Callable[[Numbers], float], mu: ArrayLike, *, samples:
 def search_rotations(scores: Callable[[Numbers], Numbers], d: int, *, samples: int = 600, seed: int = 0) -> Rotations:
     """Return `over_rotations` of a score that is quicker for many rotations at once.
 
-    scores: rotations R (r, d, d), at most 50 at a time in the sample, to the scores (r,) of `mu @ R.T`.
+    scores: rotations R (r, d, d), a few at a time, to the scores (r,) of `mu @ R.T`.
     """
     turns = random_rotations(d, samples, seed=seed)
     values = np.concatenate([scores(turns[start : start + _TURNS]) for start in range(0, samples, _TURNS)])
