@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from vaelib import (
     Experiment,
     dataset,
     disentanglement,
-    disentanglement_sheet,
     geometry,
     measures,
     metrics,
@@ -98,14 +96,6 @@ def test_a_unit_that_hardly_varies_counts_nowhere(run: Run) -> None:
     assert measures._scores(run, mu, factors)["mean_correlation"] == 0
 
 
-def test_the_planes_turn_with_the_points(run: Run) -> None:
-    mu = run.embeddings[run.best_epoch].astype("float64")
-    found = measures._planes_over_rotations(mu)
-    assert found.value == pytest.approx(disentanglement_sheet.tangent_alignment(mu).value)
-    again = disentanglement_sheet.tangent_alignment(mu @ found.at_highest.T).value
-    assert again == pytest.approx(found.highest, abs=1e-6)
-
-
 def test_the_directions_are_the_best_linear_map(run: Run, found: dict[str, float | None]) -> None:
     data = dataset.build(run.experiment.data)
     mu, factors = run.embeddings[run.best_epoch], data.parameters[data.train]
@@ -163,21 +153,3 @@ def test_what_few_images_cannot_tell_is_no_number() -> None:
     found = measures._unmixed(mu, factors) | measures._orientation(mu, factors)
     lost = {"independent_mig", "independent_disentanglement", "disentanglement_at_aligned", "mig_highest", "mig_turned"}
     assert {name for name, value in found.items() if np.isnan(value)} == lost
-
-
-@pytest.mark.parametrize("dead", [False, True])
-def test_a_few_points_stand_in_for_all_however_they_are_turned(dead: bool) -> None:
-    random = np.random.default_rng(0)
-    factors = random.uniform(0, 2, size=(300, 2))
-    mu = np.tanh(factors @ random.normal(size=(2, 3))) + 0.1 * random.normal(size=(300, 3)) + [3, 0, -1]
-    if dead:
-        mu[:, 1] = 0.5
-    few, theirs = measures.stand_ins(mu, factors)
-    assert len(few) == len(theirs) == 10
-    turns = [np.eye(3), *stats.special_ortho_group.rvs(3, size=20, random_state=1)]
-    for turn in turns:
-        all_of_them, some = (measures._living(points @ turn.T) for points in (mu, few))
-        for score in (metrics.alignment, lambda *both: disentanglement.sap(*both, shuffles=0).value):
-            assert score(some, theirs) == pytest.approx(score(all_of_them, factors), abs=1e-12)
-        alike = disentanglement.mean_correlation(all_of_them).value
-        assert disentanglement.mean_correlation(some).value == pytest.approx(alike, abs=1e-12)

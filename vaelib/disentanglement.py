@@ -23,6 +23,7 @@ disentanglement_lib/evaluation/metrics, commit 76f41e3. Nothing here loads Keras
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -35,6 +36,8 @@ from vaelib.chance import Score, beside_chance, checked, near_zero, paired
 Numbers = NDArray[np.float64]
 LEAST = 100
 """The fewest images of which `dci` and, with 20 bins, `mig` and `modularity` tell codes that are the factors."""
+ACTIVE = 0.01
+"""The variance of its means above which a unit is `active`: that of the noise, for σ = 0.1."""
 
 
 def mutual_information(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> Numbers:
@@ -75,19 +78,20 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, shuffles: int =
     )  # fmt: skip
 
 
-def information_gap(factors: ArrayLike, *, bins: int = 20) -> Callable[[Numbers], float]:
+def information_gap(factors: ArrayLike, *, bins: int = 20) -> Callable[[Numbers], Any]:
     """Return the function that takes codes (n, d) to their `mig` with these factors (n, k), without its chance.
 
-    For those who need it of many codes and the same factors, which are binned once. Raises ValueError as `mig` does.
+    For those who need it of many codes and the same factors, which are binned once. Codes (r, n, d) are as many at
+    once, and give (r,). Raises ValueError as `mig` does.
     """
     targets = checked("factors", factors)
     _check_enough(bins, len(targets))
     binned = _binned(targets, bins)
     entropy = np.diag(_information(binned, binned, bins))
 
-    def value(codes: Numbers) -> float:
-        known = _information(_binned(codes, bins), binned, bins)
-        return float(np.mean(np.divide(_gap(known), entropy, out=np.zeros(len(entropy)), where=entropy > 0)))
+    def value(codes: Numbers) -> Any:
+        gaps = gap(_information(_binned(codes, bins), binned, bins))  # (..., k)
+        return np.divide(gaps, entropy, out=np.zeros_like(gaps), where=entropy > 0).mean(axis=-1)
 
     return value
 
@@ -106,7 +110,7 @@ def sap(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 10, seed: int =
     its gap is 0.
     """
     return beside_chance(
-        lambda latents, targets: float(_gap(metrics.single_latent_r2(latents, targets)).mean()),
+        lambda latents, targets: float(gap(metrics.single_latent_r2(latents, targets)).mean()),
         codes, factors, shuffles=shuffles, seed=seed,
     )  # fmt: skip
 
@@ -223,7 +227,7 @@ def total_correlation(codes: ArrayLike) -> Score:
     return Score(value, d * (d - 1) / (4 * n))
 
 
-def active(codes: ArrayLike, *, threshold: float = 0.01) -> NDArray[np.bool_]:
+def active(codes: ArrayLike, *, threshold: float = ACTIVE) -> NDArray[np.bool_]:
     """Return (d,) bool: which units vary by more than `threshold`, the variance of their means μ over the images.
 
     Against a prior of variance 1; with σ = 0.1 the default is also the noise's variance. Raises ValueError for a
@@ -291,25 +295,49 @@ def _for_trees(values: Numbers) -> Numbers:
 
 
 def _binned(values: Numbers, bins: int) -> NDArray[np.int64]:
-    """Return (n, d): the bin of each number, by its rank in its column."""
-    ranks = scipy.stats.rankdata(values, method="average", axis=0)
-    return np.floor((ranks - 0.5) * bins / len(values)).astype(np.int64)
+    """Return (..., d, n) of values (..., n, d): the bin of each number, by its rank in its column."""
+    columns = np.ascontiguousarray(np.swapaxes(values, -1, -2))
+    n = columns.shape[-1]
+    # A column that never varies, such as a unit's that is left out, is all in the middle bin.
+    result = np.full(columns.shape, math.floor(n / 2 * bins / n), dtype=np.int64)
+    varies = np.ptp(columns, axis=-1) > 0
+    columns = columns[varies]  # (m, n)
+    order = np.argsort(columns, axis=-1)
+    binned = np.empty(columns.shape, dtype=np.int64)
+    np.put_along_axis(binned, order, _bin_of_rank(np.arange(1.0, n + 1), bins, n)[None], axis=-1)
+    ordered = np.take_along_axis(columns, order, axis=-1)
+    tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=-1)
+    if tied.any():  # seldom, and slower
+        binned[tied] = _bin_of_rank(scipy.stats.rankdata(columns[tied], method="average", axis=-1), bins, n)
+    result[varies] = binned
+    return result
+
+
+def _bin_of_rank(ranks: Numbers, bins: int, n: int) -> NDArray[np.int64]:
+    return np.floor((ranks - 0.5) * bins / n).astype(np.int64)
 
 
 def _information(rows: NDArray[np.int64], columns: NDArray[np.int64], bins: int) -> Numbers:
-    """Return the mutual information of each column of one array with each of the other."""
-    result = np.empty((rows.shape[1], columns.shape[1]))
-    for i, j in np.ndindex(*result.shape):
-        joint = np.bincount(rows[:, i] * bins + columns[:, j], minlength=bins**2).reshape(bins, bins) / len(rows)
-        alone = xlogy(joint.sum(axis=0), joint.sum(axis=0)).sum() + xlogy(joint.sum(axis=1), joint.sum(axis=1)).sum()
-        result[i, j] = max(xlogy(joint, joint).sum() - alone, 0.0)
-    return np.where(result > 1e-12, result, 0.0)  # rounding is no information
+    """Return (..., d, k): the mutual information of what is binned (..., d, n) with what is (k, n)."""
+    n = columns.shape[-1]
+    shape = (*rows.shape[:-1], len(columns))
+    pairs = (rows[..., None, :] * bins + columns).reshape(-1, n)  # (pairs, n)
+    pairs += bins**2 * np.arange(len(pairs))[:, None]
+    joint = np.bincount(pairs.ravel(), minlength=bins**2 * len(pairs)).reshape(-1, bins, bins)
+    share = np.arange(n + 1) / n
+    terms = xlogy(share, share)  # of each possible count
+    alone = terms[joint.sum(axis=1)].sum(axis=1) + terms[joint.sum(axis=2)].sum(axis=1)
+    result = terms[joint].sum(axis=(1, 2)) - alone
+    return np.where(result > 1e-12, result, 0.0).reshape(shape)  # rounding is no information
 
 
-def _gap(matrix: Numbers) -> Numbers:
-    """Return (k,): the largest of each column (d, k) less the second largest, which is 0 for d = 1."""
-    ordered = np.sort(np.vstack([np.zeros((1, matrix.shape[1])), matrix]), axis=0)
-    return np.asarray(ordered[-1] - ordered[-2])
+def gap(matrix: Numbers) -> Numbers:
+    """Return (..., k): the largest of each column (..., d, k) less the second largest, which is 0 for d = 1.
+
+    For what is not negative, such as the information or the squared correlations of d codes with k factors.
+    """
+    ordered = np.sort(np.concatenate([np.zeros_like(matrix[..., :1, :]), matrix], axis=-2), axis=-2)
+    return np.asarray(ordered[..., -1, :] - ordered[..., -2, :])
 
 
 def _varying(latents: Numbers) -> Numbers:
@@ -318,6 +346,7 @@ def _varying(latents: Numbers) -> Numbers:
 
 def _forests(latents: Numbers, targets: Numbers, trees: int, seed: int) -> tuple[Numbers, float]:
     """Return the importances (d, k) and the mean R² on the half that the forests did not see."""
+    from sklearn import config_context
     from sklearn.ensemble import RandomForestRegressor
 
     order = np.random.default_rng(seed).permutation(len(latents))
@@ -331,11 +360,12 @@ def _forests(latents: Numbers, targets: Numbers, trees: int, seed: int) -> tuple
             bootstrap=True, oob_score=False, n_jobs=1, random_state=seed, warm_start=False, ccp_alpha=0.0,
             max_samples=None, monotonic_cst=None,
         )  # fmt: skip
-        forest.fit(latents[learn], target[learn])
-        importance[:, j] = forest.feature_importances_
+        with config_context(assume_finite=True, skip_parameter_validation=True):  # checked above, and not once a tree
+            forest.fit(latents[learn], target[learn])
+            importance[:, j], told = forest.feature_importances_, forest.predict(latents[judge])
         variance = target[judge].var()
         if variance > 0:
-            error = np.mean((forest.predict(latents[judge]) - target[judge]) ** 2)
+            error = np.mean((told - target[judge]) ** 2)
             explained[j] = max(1 - error / variance, 0.0)
     return importance, float(explained.mean())
 

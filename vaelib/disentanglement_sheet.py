@@ -29,9 +29,11 @@ def factor_angle(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 100, s
     if targets.shape[1] < 2:
         raise ValueError(f"factors has shape {targets.shape}: an angle needs 2 factors or more")
 
-    def value(latents: Numbers, targets: Numbers) -> float:
-        centred = targets - targets.mean(axis=0)
-        directions = np.linalg.lstsq(centred, latents - latents.mean(axis=0), rcond=None)[0]  # (k, d)
+    centred = targets - targets.mean(axis=0)
+    fit = np.linalg.pinv(centred, rcond=np.finfo(float).eps * max(centred.shape)).T  # (n, k); a pairing deals out rows
+
+    def value(latents: Numbers, fit: Numbers) -> float:
+        directions = fit.T @ (latents - latents.mean(axis=0))  # (k, d)
         lengths = np.linalg.norm(directions, axis=1)
         first, second = np.triu_indices(len(directions), 1)
         scale = lengths[first] * lengths[second]
@@ -39,7 +41,7 @@ def factor_angle(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 100, s
         cosine = np.divide(cosine, scale, out=np.ones_like(scale), where=scale > 0)
         return float(np.degrees(np.arccos(np.clip(cosine, 0, 1))).mean())
 
-    return beside_chance(value, latents, targets, shuffles=shuffles, seed=seed)
+    return beside_chance(value, latents, fit, shuffles=shuffles, seed=seed)
 
 
 def tangent_alignment(
@@ -120,9 +122,21 @@ def continuity(
 
 def alignment_of_planes(frames: Numbers) -> Numbers:
     """Return (n,) from orthonormal frames (n, d, m), m < d: 1 for planes of m axes, 0 where all d axes are alike."""
-    d, m = frames.shape[1:]
-    lengths = np.sort((frames**2).sum(axis=2), axis=1)  # (n, d), of the projected axes, squared
-    return np.clip((lengths[:, -m:].mean(axis=1) - m / d) / (1 - m / d), 0, 1)
+    return nearness_to_axes((frames**2).sum(axis=2).T, frames.shape[2])
+
+
+def nearness_to_axes(lengths: Numbers, m: int) -> Numbers:
+    """Return (..., n), from 0 to 1, as `alignment_of_planes` does.
+
+    lengths: (..., d, n), the squared lengths of the d axes' unit vectors projected on n planes of m dimensions.
+    """
+    d = lengths.shape[-2]
+    longest = [np.zeros_like(lengths[..., 0, :])] * m
+    for i in range(d):  # d is small, and a sort along it takes far longer than to insert one after the other
+        entering = lengths[..., i, :]
+        for k in range(m):
+            longest[k], entering = np.maximum(longest[k], entering), np.minimum(longest[k], entering)
+    return np.clip((np.add.reduce(longest) / m - m / d) / (1 - m / d), 0, 1)
 
 
 def _drawn(space: ArrayLike, codes: ArrayLike, n_neighbors: int, points: int, seed: int) -> tuple[Numbers, Numbers]:

@@ -9,14 +9,16 @@ disentanglement_lib gives no default to any size, so those here are this module'
 uses 100 votes (`vaelib.measures`).
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vaelib import dataset
+from vaelib import curves
 from vaelib.chance import Score, checked
+from vaelib.curves import Framing
 from vaelib.disentanglement import active
 from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment
 
@@ -24,6 +26,7 @@ Numbers = NDArray[np.float64]
 
 _SLAB = 512  # images rendered and encoded at a time; bounds the memory
 _FACTORS = len(PARAMETER_RANGE)
+_KEPT_SIZE = 64  # pixels; the images of larger sizes are not kept, which would take more than 64 MiB
 _GLOBAL = 1000  # images for the spread of each unit
 
 
@@ -133,10 +136,24 @@ def _codes(
     encode: Callable[[NDArray[Any]], ArrayLike], settings: DataSettings | Experiment, points: Numbers
 ) -> Numbers:
     slabs = [points[start : start + _SLAB] for start in range(0, len(points), _SLAB)]
-    codes = [np.asarray(encode(dataset.draw(slab, settings)), dtype=np.float64) for slab in slabs]
+    codes = [np.asarray(encode(_draw(slab, settings)), dtype=np.float64) for slab in slabs]
     if any(part.ndim != 2 or len(part) != len(slab) for part, slab in zip(codes, slabs, strict=True)):
         raise ValueError(f"encode gave codes of shape {codes[0].shape} for {len(slabs[0])} images: allowed is (n, d)")
     return checked("codes", np.concatenate(codes))
+
+
+def _draw(points: Numbers, settings: DataSettings | Experiment) -> NDArray[np.uint8]:
+    draw = _drawn if settings.image_size <= _KEPT_SIZE else _drawn.__wrapped__
+    return draw(points.tobytes(), settings.image_size, settings.line_width, settings.framing)
+
+
+@functools.lru_cache(maxsize=32)  # slabs, which hold the votes of the sweep's table
+def _drawn(points: bytes, image_size: int, line_width: float, framing: Framing) -> NDArray[np.uint8]:
+    """Return the images of points (n, 2), float64; every training of a sweep is asked with the same ones."""
+    a, b = np.frombuffer(points).reshape(-1, _FACTORS).T
+    images = curves.render(a, b, image_size=image_size, line_width=line_width, framing=framing)
+    images.setflags(write=False)
+    return images
 
 
 def _spread(

@@ -1,7 +1,5 @@
 """Everything that the table of a sweep has of one run: errors, scores, the sheet's shape, orientation and hole."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -12,8 +10,8 @@ from vaelib import (
     disentanglement_sheet,
     disentanglement_voting,
     geometry,
-    losses,
     metrics,
+    turned,
     unmixing,
 )
 from vaelib.chance import Score
@@ -144,21 +142,20 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
         found |= {f"direction_{factor}_{k + 1}": value for k, value in enumerate(direction)}
     if d < 2:
         return found
-    term = geometry.over_rotations(lambda points: float(losses.entanglement(points)), mu, samples=_ROTATIONS)
+    term = geometry.search_rotations(turned.entanglement(mu), d, samples=_ROTATIONS)
     enough = len(mu) >= disentanglement.LEAST
-    gap = disentanglement.information_gap(factors) if enough else lambda points: np.nan
-    few, their_factors = stand_ins(mu, factors)
-    scores: dict[str, tuple[Callable[[NDArray[np.float64]], float], NDArray[np.float64]]] = {
-        "alignment": (lambda points: metrics.alignment(points, their_factors), few),
-        "mig": (gap, mu),
-        "sap": (lambda points: disentanglement.sap(points, their_factors, shuffles=0).value, few),
-        "mean_correlation": (lambda points: disentanglement.mean_correlation(points).value, few),
+    scores = {
+        "alignment": turned.alignment(mu, factors),
+        "mig": turned.mig(mu, factors) if enough else lambda turns: np.full(len(turns), np.nan),
+        "sap": turned.sap(mu, factors),
     }
-    searched = {name: _over_rotations(*each) for name, each in scores.items()}
     if d > 2:
-        searched["tangent_alignment"] = _planes_over_rotations(mu)
+        scores["tangent_alignment"] = turned.tangent_alignment(mu)
+    searched = {name: geometry.search_rotations(score, d, samples=_ROTATIONS) for name, score in scores.items()}
+    correlated = turned.mean_correlation(mu)(geometry.random_rotations(d, _ROTATIONS))
     found |= {f"{name}_turned": float(each.samples.mean()) for name, each in searched.items()}
-    found |= {f"{name}_highest": each.highest for name, each in searched.items() if name != "mean_correlation"}
+    found |= {"mean_correlation_turned": float(correlated.mean())}
+    found |= {f"{name}_highest": each.highest for name, each in searched.items()}
     aligned = _living(mu @ searched["alignment"].at_highest.T)
     return {
         "term": term.value,
@@ -179,13 +176,12 @@ def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
         lost = ("product_lowest", "product_highest", "plane_turned", "independent", "independent_mig")
         return dict.fromkeys((*lost, "independent_disentanglement"), np.nan) | found
     product = unmixing.product_by_angle(plane)
-    turned = [metrics.alignment(unmixing.turn(plane, degrees), factors) for degrees in range(0, 90, 3)]
     components = unmixing.independent(mu)
     enough = len(mu) >= disentanglement.LEAST
     return {
         "product_lowest": metrics.alignment(unmixing.turn(plane, product.lowest), factors),
         "product_highest": metrics.alignment(unmixing.turn(plane, product.highest), factors),
-        "plane_turned": float(np.mean(turned)),
+        "plane_turned": float(turned.alignment(plane, factors)(unmixing.rotation(np.arange(0, 90, 3))).mean()),
         "independent": metrics.alignment(components, factors),
         "independent_mig": disentanglement.information_gap(factors)(components) if enough else np.nan,
         "independent_disentanglement": _disentanglement(components, factors),
@@ -197,35 +193,6 @@ def _disentanglement(codes: NDArray[np.float64], factors: NDArray[np.float64]) -
     if len(codes) < disentanglement.LEAST:
         return np.nan
     return disentanglement.dci(codes, factors, shuffles=0).disentanglement.value
-
-
-def _over_rotations(score: Callable[[NDArray[np.float64]], float], mu: NDArray[np.float64]) -> geometry.Rotations:
-    """Return a score of the active units over the rotations of an embedding."""
-    return geometry.over_rotations(lambda points: score(_living(points)), mu, samples=_ROTATIONS)
-
-
-def stand_ins(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a few points with their factors, (m, d) and (m, k), that have the variances and covariances of all.
-
-    A score that is made of correlations alone, with the active units of `_living`, is theirs too, however the points
-    are turned, and thousands of them cost a fraction of the time.
-    """
-    both = np.hstack([mu, factors])
-    _, root = np.linalg.qr(both - both.mean(axis=0))
-    few = np.vstack([root, -root]) * np.sqrt(len(root) / len(both))  # whose mean is 0
-    return few[:, : mu.shape[1]], few[:, mu.shape[1] :]
-
-
-def _planes_over_rotations(mu: NDArray[np.float64]) -> geometry.Rotations:
-    """Return the tangent alignment over rotations: the planes turn with the points, so they are found only once."""
-    frames, plane = disentanglement_sheet.tangent_planes(mu)
-    n, d, dimension = frames.shape
-
-    def score(rows: NDArray[np.float64]) -> float:
-        turned = rows.reshape(n, dimension, d).transpose(0, 2, 1)
-        return float(np.where(plane, disentanglement_sheet.alignment_of_planes(turned), 0.0).mean())
-
-    return geometry.over_rotations(score, frames.transpose(0, 2, 1).reshape(-1, d), samples=_ROTATIONS)
 
 
 def _living(mu: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -75,12 +75,16 @@ def covariance(mu: ArrayLike) -> Numbers:
 
 def correlation(mu: ArrayLike) -> Numbers:
     """Return (d, d): the correlation of the latents. A latent that never varies has correlation 0 with the others."""
-    matrix = covariance(mu)
-    spread = np.sqrt(np.diag(matrix))
-    alive = spread > 0
-    scale = np.outer(spread, spread)
-    result = np.divide(matrix, scale, out=np.zeros_like(matrix), where=np.outer(alive, alive))
-    np.fill_diagonal(result, 1.0)
+    return correlation_of(covariance(mu))
+
+
+def correlation_of(covariances: Numbers) -> Numbers:
+    """Return the correlations (..., d, d) that covariances (..., d, d) have; 0 with what has no variance."""
+    spread = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+    scale = spread[..., :, None] * spread[..., None, :]
+    result = np.divide(covariances, scale, out=np.zeros_like(covariances), where=scale > 0)
+    d = covariances.shape[-1]
+    result[..., range(d), range(d)] = 1.0
     return np.clip(result, -1, 1)
 
 

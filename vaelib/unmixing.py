@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vaelib import metrics
+from vaelib import metrics, turned
 from vaelib.chance import checked, paired
 
 Numbers = NDArray[np.float64]
@@ -41,8 +41,13 @@ class Angles(NamedTuple):
 
 def turn(points: ArrayLike, degrees: float) -> Numbers:
     """Turn (n, 2) points counterclockwise about the origin."""
+    return np.asarray(checked("points", points) @ rotation(degrees).T)
+
+
+def rotation(degrees: ArrayLike) -> Numbers:
+    """Return the matrices R (..., 2, 2) that turn points counterclockwise by angles (...), as in `points @ R.T`."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    return np.asarray(checked("points", points) @ np.array([[cosine, sine], [-sine, cosine]]))
+    return np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
 
 
 def sphered(mu: ArrayLike, *, threshold: float = 0.01) -> Numbers:
@@ -71,7 +76,7 @@ def product_by_angle(codes: ArrayLike) -> Angles:
     if points.shape[1] != 2:
         raise ValueError(f"codes has shape {points.shape}: allowed is (n, 2)")
     degrees = np.arange(0, 90, _STEP)
-    return Angles(degrees, np.array([np.abs(turn(points, each).prod(axis=1)).mean() for each in degrees]))
+    return Angles(degrees, np.abs((rotation(degrees) @ points.T).prod(axis=1)).mean(axis=1))
 
 
 def independent(mu: ArrayLike, *, threshold: float = 0.01, seed: int = 0) -> Numbers:
@@ -104,8 +109,7 @@ def from_labels(mu: ArrayLike, factors: ArrayLike, chosen: ArrayLike) -> Numbers
     if rows.ndim != 1 or len(rows) == 0:
         raise ValueError(f"chosen has shape {rows.shape}: allowed is (m,) with m from 1")
     centre, level = latents[rows].mean(axis=0), targets[rows].mean(axis=0)
-    slopes = np.linalg.lstsq(latents[rows] - centre, targets[rows] - level, rcond=None)[0]
-    return np.asarray((latents - centre) @ slopes + level)
+    return np.asarray((latents - centre) @ _maps(latents[rows], targets[rows]).T + level)
 
 
 def alignment_by_labels(mu: ArrayLike, factors: ArrayLike, count: int, *, draws: int = 50, seed: int = 0) -> float:
@@ -118,5 +122,12 @@ def alignment_by_labels(mu: ArrayLike, factors: ArrayLike, count: int, *, draws:
     if not 1 <= count <= len(latents) or draws < 1:
         raise ValueError(f"count = {count!r}, draws = {draws!r}: allowed are 1 to {len(latents)} and 1 or more")
     generator = np.random.default_rng(seed)
-    several = [generator.choice(len(latents), count, replace=False) for _ in range(draws)]
-    return float(np.mean([metrics.alignment(from_labels(latents, targets, rows), targets) for rows in several]))
+    rows = np.array([generator.choice(len(latents), count, replace=False) for _ in range(draws)])
+    return float(turned.alignment(latents, targets, threshold=0.0)(_maps(latents[rows], targets[rows])).mean())
+
+
+def _maps(latents: Numbers, factors: Numbers) -> Numbers:
+    """Return (..., k, d): the least squares maps, with a constant left out, of (..., m, d) latents to (..., m, k)."""
+    centred = latents - latents.mean(axis=-2, keepdims=True)
+    inverse = np.linalg.pinv(centred, rcond=np.finfo(float).eps * max(centred.shape[-2:]))
+    return np.swapaxes(inverse @ (factors - factors.mean(axis=-2, keepdims=True)), -1, -2)

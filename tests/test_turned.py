@@ -1,0 +1,94 @@
+"""Scores at many rotations at once are those of the plain functions at each."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from vaelib import disentanglement, disentanglement_sheet, geometry, losses, metrics, turned
+
+Numbers = np.ndarray
+SCORES: dict[str, tuple[Callable[[Numbers, Numbers], turned.Turned], Callable[[Numbers, Numbers], float]]] = {
+    "entanglement": (lambda mu, _: turned.entanglement(mu), lambda mu, _: losses.entanglement(mu)),
+    "alignment": (turned.alignment, lambda mu, factors: metrics.alignment(living(mu), factors)),
+    "sap": (turned.sap, lambda mu, factors: disentanglement.sap(living(mu), factors, shuffles=0).value),
+    "mean_correlation": (
+        lambda mu, _: turned.mean_correlation(mu),
+        lambda mu, _: disentanglement.mean_correlation(living(mu)).value,
+    ),
+    "mig": (turned.mig, lambda mu, factors: disentanglement.mig(living(mu), factors, shuffles=0).value),
+    "tangent_alignment": (
+        lambda mu, _: turned.tangent_alignment(mu),
+        lambda mu, _: disentanglement_sheet.tangent_alignment(mu, draws=1).value,
+    ),
+}
+
+
+def living(mu: Numbers) -> Numbers:
+    return np.where(disentanglement.active(mu), mu, 0.0)
+
+
+def sheet(seed: int, d: int, dead: int) -> tuple[Numbers, Numbers]:
+    """Return a bent sheet in d dimensions, of which the last `dead` hardly vary, away from the origin; its factors."""
+    random = np.random.default_rng(seed)
+    factors = random.uniform(0, 2, size=(150, 2))
+    mu = np.tanh(factors @ random.normal(size=(2, d))) + 0.1 * random.normal(size=(150, d))
+    mu[:, d - dead :] *= 1e-3
+    return mu + random.normal(size=d), factors
+
+
+@pytest.mark.parametrize("name", SCORES)
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), d=st.integers(3, 6), dead=st.integers(0, 3))
+def test_many_rotations_at_once_score_as_each_alone(name: str, seed: int, d: int, dead: int) -> None:
+    mu, factors = sheet(seed, d, dead)
+    many, plain = SCORES[name]
+    turns = np.concatenate([np.eye(d)[None], geometry.random_rotations(d, 4, seed=seed)])
+    alone = [plain(mu @ turn.T, factors) for turn in turns]
+    # Of a sheet a thousandth of its distance from the origin, turning the points leaves fewer digits.
+    assert many(mu, factors)(turns) == pytest.approx(alone, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["entanglement", "alignment", "sap", "mean_correlation", "mig"])
+def test_of_two_latents_too_and_of_none_alive(name: str) -> None:
+    mu, factors = sheet(0, 2, 0)
+    many, plain = SCORES[name]
+    turns = geometry.random_rotations(2, 5)
+    for codes in (mu, 1e-3 * mu, np.zeros_like(mu)):
+        alone = [plain(codes @ turn.T, factors) for turn in turns]
+        assert many(codes, factors)(turns) == pytest.approx(alone, abs=1e-12)
+
+
+def test_the_alignment_of_linear_maps_is_that_of_what_they_give() -> None:
+    mu, factors = sheet(1, 4, 0)
+    maps = np.random.default_rng(0).normal(size=(6, 3, 4)) * 1e-3
+    alone = [metrics.alignment(mu @ each.T, factors) for each in maps]
+    assert turned.alignment(mu, factors, threshold=0.0)(maps) == pytest.approx(alone, abs=1e-12)
+
+
+def test_the_search_finds_what_the_plain_one_finds() -> None:
+    mu, factors = sheet(2, 3, 0)
+    found = geometry.search_rotations(turned.alignment(mu, factors), 3, samples=60)
+    plain = geometry.over_rotations(lambda points: metrics.alignment(points, factors), mu, samples=60)
+    assert found.samples == pytest.approx(plain.samples, abs=1e-12)
+    assert (found.value, found.lowest, found.highest) == pytest.approx((plain.value, plain.lowest, plain.highest))
+
+
+def test_the_planes_turn_with_the_points() -> None:
+    mu, _ = sheet(3, 3, 0)
+    found = geometry.search_rotations(turned.tangent_alignment(mu), 3, samples=60)
+    assert found.value == pytest.approx(disentanglement_sheet.tangent_alignment(mu).value)
+    again = disentanglement_sheet.tangent_alignment(mu @ found.at_highest.T).value
+    assert again == pytest.approx(found.highest, abs=1e-6)
+
+
+def test_rotations_are_uniform_and_drawn_again_alike() -> None:
+    turns = geometry.random_rotations(3, 4000, seed=1)
+    assert np.linalg.det(turns) == pytest.approx(np.ones(4000))
+    assert turns.mean(axis=0) == pytest.approx(np.zeros((3, 3)), abs=0.05)
+    angles = Rotation.from_matrix(turns).magnitude()
+    assert angles.mean() == pytest.approx(np.pi / 2 + 2 / np.pi, abs=0.03)  # of the density (1 - cos)/π
+    assert (geometry.random_rotations(3, 10, seed=1) == turns[:10]).all()
