@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import json
 import os
 import random
 import shutil
@@ -261,6 +262,17 @@ def sweep_of_a_notebook(folder: Path) -> Use:
     return use
 
 
+def without_times(path: Path) -> Any:
+    """Return what is in a file, of a notebook without when its cells were executed, which another go does later."""
+    with contextlib.suppress(ValueError):
+        if path.suffix == ".ipynb":
+            notebook = json.loads(path.read_bytes())
+            for part in (notebook, *notebook["cells"]):
+                part["metadata"] = {k: v for k, v in part["metadata"].items() if k not in ("papermill", "execution")}
+            return notebook
+    return path.read_bytes()
+
+
 def build(folder: Path) -> Use:
     """Make a book of one quick chapter, with all that a build leaves. It is built again with `reuse`."""
     tree = folder.with_name("tree")
@@ -277,7 +289,7 @@ def build(folder: Path) -> Use:
 
     def use(place: Path) -> dict[str, Any]:
         html = book.build(tree, place, profile="smoke", reuse=True, jobs=1)
-        return {str(path.relative_to(html)): path.read_bytes() for path in html.rglob("*") if path.is_file()}
+        return {str(path.relative_to(html)): without_times(path) for path in html.rglob("*") if path.is_file()}
 
     use(folder)
     for unused in sorted((folder / "npm" / "node_modules" / "mathjax").rglob("*"), reverse=True):

@@ -96,6 +96,19 @@ def test_each_damage_changes_one_file(tmp_path: Path) -> None:
     assert seen == {(name, how) for name in contents for how in ("removed", "cut", "flipped")}
 
 
+def test_when_a_notebook_was_executed_is_no_difference(tmp_path: Path) -> None:
+    import soak_damages
+
+    def read(second: int, output: str) -> object:
+        metadata = {"papermill": {"start_time": second}, "execution": {"iopub.status.idle": second}, "tags": ["kept"]}
+        cell = {"cell_type": "code", "metadata": metadata, "source": "1", "outputs": [output]}
+        path = tmp_path / "one.ipynb"
+        path.write_text(json.dumps({"cells": [cell], "metadata": metadata}))
+        return soak_damages.without_times(path)
+
+    assert read(1, "1") == read(2, "1") != read(2, "2")
+
+
 def test_a_mistake_in_the_options_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import soak
 
