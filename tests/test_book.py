@@ -109,7 +109,7 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
         "profile: smoke\nsettings: {n_images: 80, width: 0.06, epochs: 1, snapshots: []}\ngrid: {seed: [0, 1, 2]}\n"
     )
     monkeypatch.setattr(study, "PLAN", plan)
-    asks = PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds"
+    asks = PARAMETERS + "\nsweep_seeds: Optional[int] = 1  # most seeds"
     write_chapter(tree, "02_two", "assert len(list((runs / 'sweep').glob('*/manifest.json'))) == 2", parameters=asks)
     book.build(tree, parameters={"sweep_seeds": "2"})
     rows = sweep_table.read_table(tree / "_build" / "study" / "table.csv")
@@ -122,6 +122,13 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
     book.build(tree, parameters={"sweep_seeds": "2"}, reuse=True)
     assert {path: path.stat().st_mtime_ns for path in (tree / "_build" / "runs").rglob("*.json")} == made
     assert "study" not in json.loads((tree / "_build" / "timings.json").read_text())
+
+
+def test_none_asks_for_all_seeds_where_the_default_is_fewer(tree: Path) -> None:
+    parameters = PARAMETERS + "\nsweep_seeds: Optional[int] = 1  # most seeds"
+    write_chapter(tree, "02_two", "assert sweep_seeds is None", parameters=parameters)
+    process = command_line(tree, "--profile", "smoke", "-p", "sweep_seeds", "None")
+    assert process.communicate(timeout=120) and process.returncode == 0
 
 
 @pytest.mark.parametrize(
