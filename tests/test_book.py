@@ -338,13 +338,16 @@ def test_a_killed_build_takes_its_chapters_along(tree: Path) -> None:
 
 @pytest.fixture
 def cited_tree(tree_with_pages: Path) -> Path:
-    """Its front page and another one show a number of the second chapter; the first chapter leads to both."""
+    """Its front page and another show a number of the second chapter, to which the first leads; one is a reference."""
     tree = tree_with_pages
     number = "Found: {glue:text}`../notebooks/02_two.ipynb::number:d`"
     (tree / "book" / "index.md").write_text(f"# Small\n\nWhat is found?\n\n{number}, [here](errata.md).\n")
     (tree / "book" / "errata.md").write_text(f"# Errata\n\n{number}.\n")
+    (tree / "book" / "api.md").write_text("# The library\n\n```{eval-rst}\n.. automodule:: vaelib.results\n```\n")
     with open(tree / "_toc.yml", "a") as toc:
-        print("- file: book/errata", file=toc)
+        print("- file: book/errata\n- file: book/api", file=toc)
+    with open(tree / "_config.yml", "a") as configuration:
+        print("  extra_extensions: [sphinx.ext.autodoc]", file=configuration)
     text = write_chapter(tree, "01_one").read_text()
     links = "Its question? [the second](02_two.ipynb), [errata](../book/errata.md)"
     (tree / "notebooks" / "01_one.ipynb").write_text(text.replace("Its question.", links))
@@ -375,6 +378,7 @@ def test_one_chapter_of_a_book_that_was_never_built_is_a_book_without_holes(cite
     assert "What is found?" in front and "Built so far: 01_one." in front
     assert "make book ARGS=--reuse" in front and "Found:" not in front + errata
     assert "02_two (not built yet)" in two and 'make book ARGS="--chapter 02 --reuse"' in two
+    assert "The library (not built yet)" in words(html / "book" / "api.html")
     assert "Errata (not built yet)" in errata and "make book ARGS=--reuse" in errata
     assert "01_one (not built yet)" not in one
 

@@ -1,4 +1,4 @@
-"""The pages of a book of which only some chapters are executed: a page without its numbers says so, and shows none.
+"""The pages of a book of which only some chapters are executed: one without its numbers says so, and shows none.
 
 It keeps its place, its title and its question, so that every link leads to a page.
 """
@@ -14,6 +14,7 @@ from vaelib.chapters import Chapter
 from vaelib.vendor import BuildError
 
 _WHOLE = "`make book ARGS=--reuse` builds the whole book and keeps what is finished"
+_REFERENCE = "automodule"  # a page of these takes longer than the rest of a small book: it loads the whole library
 _WITHOUT_MAKE = "Without make, `vaelib book` takes the same options."
 
 
@@ -31,12 +32,12 @@ def check(shown: Iterable[Chapter], missing: Sequence[Chapter]) -> None:
 def write(source: Path, shown: Sequence[Chapter], missing: Sequence[Chapter]) -> None:
     """Put placeholders into the staging tree `source`: for the chapters in `missing`, and for pages that cite them.
 
-    The front page always becomes one, which leads to the chapters in `shown`.
+    The reference of the library becomes one too, to be quick, and so does the front page: it leads to those in `shown`.
     """
     for chapter in missing:
         cells = nbformat.read(chapter.path, as_version=4).cells
         begins = next((cell.source for cell in cells if cell.cell_type == "markdown"), f"# {chapter.name}")
-        text = _not_built(begins, f'`make book ARGS="--chapter {chapter.number} --reuse"` runs this chapter; ')
+        text = _not_built(begins, f'`make book ARGS="--chapter {chapter.number} --reuse"` builds this chapter; ')
         page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
         nbformat.write(page, source / "notebooks" / chapter.path.name)
     front = source / f"{yaml.safe_load((source / '_toc.yml').read_text(encoding='utf-8'))['root']}.md"
@@ -44,7 +45,7 @@ def write(source: Path, shown: Sequence[Chapter], missing: Sequence[Chapter]) ->
         text = path.read_text(encoding="utf-8")
         if path == front:
             path.write_text(_first_look(text, shown), encoding="utf-8")
-        elif any(_cites(text, chapter) for chapter in missing):
+        elif _REFERENCE in text or any(_cites(text, chapter) for chapter in missing):
             path.write_text(_not_built(text), encoding="utf-8")
 
 
@@ -63,8 +64,7 @@ def _first_look(text: str, shown: Sequence[Chapter]) -> str:
 
 def _not_built(text: str, one: str = "") -> str:
     title, *question = _opening(text)
-    told = "The numbers on this page come from computations that have not all been run here."
-    note = f"{told} {one}{_WHOLE}. {_WITHOUT_MAKE}"
+    note = f"{one}{_WHOLE}. {_WITHOUT_MAKE}"
     return _with_note([f"{title} (not built yet)", *question], "Not built yet", note)
 
 
