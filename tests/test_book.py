@@ -419,7 +419,7 @@ def test_a_chapter_that_cites_one_that_is_not_executed_is_refused(tree: Path, de
         chapter = nbformat.read(path, as_version=4)
         chapter.cells.append(nbformat.v4.new_markdown_cell(text))
         nbformat.write(chapter, path)
-    with pytest.raises(BuildError, match=r"02_two .* 01_one .*not executed yet: add --chapter 01_one"):
+    with pytest.raises(BuildError, match="02_two cites 01_one, which is not executed yet: add --chapter 01_one"):
         book.build(tree, profile="smoke", chapters=["02"])
     assert not (tree / "_build").exists()
     book.build(tree, profile="smoke", chapters=["02", "01"])

@@ -24,8 +24,7 @@ def check(shown: Iterable[Chapter], missing: Sequence[Chapter]) -> None:
         text = chapter.path.read_text(encoding="utf-8")
         for cited in (other for other in missing if _cites(text, other)):
             raise BuildError(
-                f"{chapter.name} shows or numbers what {cited.name} makes, which is not executed yet: "
-                f"add --chapter {cited.name}"
+                f"{chapter.name} cites {cited.name}, which is not executed yet: add --chapter {cited.name}"
             )
 
 
