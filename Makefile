@@ -1,6 +1,7 @@
 # make book      the whole book, from fresh runs; ARGS="--profile smoke" for other options of `vaelib book`
+# make first     its first chapter alone, in minutes; `make book ARGS=--reuse` adds the others
 # make test      style, types and tests
-# make venv      the Python environment alone; the other two make it themselves
+# make venv      the Python environment alone; the others make it themselves
 # make pictures  bring the README's pictures from the last build
 # make clean     remove what the build made; make distclean also the environment
 
@@ -14,10 +15,14 @@ MEDIA := _build/source/notebooks/media
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: book test venv pictures clean distclean
+.PHONY: book first test venv pictures clean distclean
 
 book: venv
 	$(BIN)/vaelib book $(ARGS)
+
+# With --reuse, or the runs of a whole book that is here already would be removed.
+first: venv
+	$(BIN)/vaelib book --chapter 01 --reuse $(ARGS)
 
 test: venv
 	$(BIN)/ruff check

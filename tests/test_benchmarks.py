@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import keras
+import nbformat
 import numpy as np
 import pytest
 from gradients import gradients
@@ -201,6 +202,101 @@ def test_a_quick_run_of_the_training_benchmark_writes_its_figures(tmp_path):
         assert row["above_model_bytes"] < row["peak_bytes"] < 64e9
     assert size["variants"]["stock float32"]["times_stock"]["median"] == 1
     assert all(size["peak_gflops"][precision]["median"] > 0 for precision in ("float32", "bfloat16"))
+
+
+def executed_chapter(begin, end, *cells):
+    """Return an executed notebook with papermill's marks; begin, end: seconds after noon; cells: source and seconds."""
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title")])
+    made.metadata["papermill"] = {
+        name: f"2026-01-01T12:00:{seconds:02d}.000000+00:00"
+        for name, seconds in (("start_time", begin), ("end_time", end))
+    }
+    for source, duration in cells:
+        metadata = {"papermill": {"duration": duration}}
+        made.cells.append(nbformat.v4.new_code_cell(source, metadata=metadata))
+    return made
+
+
+@pytest.fixture
+def finished_build(tmp_path):
+    """What a build leaves: two chapters, two trainings of the chapters' size, three small ones."""
+    notebooks = tmp_path / "source" / "notebooks"
+    notebooks.mkdir(parents=True)
+    first = executed_chapter(5, 30, ("import os\n# Why.\nrun = train()", 20.5), ("import os", 0.5), ("not_run()", None))
+    nbformat.write(first, notebooks / "01_one.ipynb")
+    nbformat.write(executed_chapter(3, 9, ("draw(\n    1\n)", 4.0)), notebooks / "02_two.ipynb")
+    nbformat.write(executed_chapter(0, 1), notebooks / "03_kept.ipynb")
+    parts = {"staging": 1.0, "study": 30.0, "02_two": 7.0, "01_one": 26.0, "jupyter-book": 8.0, "total": 66.0}
+    (tmp_path / "timings.json").write_text(json.dumps(parts))
+    for name, wall_time in {"a": 9.0, "b": 11.0, "sweep/c": 15.0, "sweep/d": 16.0, "sweep/e": 17.0}.items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "provenance.json").write_text(json.dumps({"wall_time": wall_time}))
+    return tmp_path
+
+
+def test_the_report_of_a_build_by_hand(finished_build):
+    book = module("book")
+    found = book.report(finished_build)
+    assert list(found["chapters"].items()) == [
+        ("02_two", {"begin": 0.0, "end": 6.0, "seconds": 7.0}),
+        ("01_one", {"begin": 2.0, "end": 27.0, "seconds": 26.0}),
+    ]
+    named = [(cell["chapter"], cell["line"], cell["seconds"]) for cell in found["longest_cells"]]
+    assert named == [("01_one", "run = train()", 20.5), ("02_two", "draw(", 4.0), ("01_one", "import os", 0.5)]
+    assert found["own_trainings"] == {"number": 2, "seconds": 20.0}
+    assert found["small_trainings"] == {"number": 3, "seconds": 48.0}
+    # Two cores for 30 s make three trainings of 20 s; in 20 s they cannot all have been trained.
+    assert book.core_seconds(found, cores=2) == pytest.approx(20.0)
+    assert book.core_seconds({**found, "parts": {"study": 20.0}}, cores=2) is None
+    assert book.core_seconds({**found, "parts": {}}, cores=2) is None
+
+
+def test_an_earlier_build_is_reported_without_a_reference(finished_build):
+    command = [sys.executable, BENCHMARKS / "book.py", "--report", finished_build, "--json", finished_build / "b.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((finished_build / "b.json").read_text())
+    assert found["machine"]["processor"] in done.stdout and "trainings, small: 3, 48.0 s together" in done.stdout
+    assert "stock" not in done.stdout and "reference_seconds" not in found
+    done = subprocess.run([*command[:3], finished_build / "runs"], capture_output=True, text=True)
+    assert done.returncode == 1 and "no finished build" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--report", "_build", "--profile", "smoke"], ["--reuse"]])
+def test_options_that_make_no_sense_of_a_build_are_refused(options, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["book.py", *options])
+    with pytest.raises(SystemExit, match="2"):
+        module("book").main()
+    assert "builds nothing" in (said := capsys.readouterr().err) or "does not tell what it costs" in said
+
+
+def test_a_small_training_is_compared_with_stock_keras_before_and_after_the_build(finished_build, monkeypatch, capsys):
+    book = module("book")
+    plain, built = iter([4.0, 5.0]), []
+
+    def build(output, options):
+        built.append(options)
+        return {"command": 70.0, "processors": 70.0}
+
+    monkeypatch.setattr(book, "reference", lambda experiment, cores: next(plain))
+    monkeypatch.setattr(book, "build", build)
+    found = book.measure(["--profile", "book"], finished_build, TINY, {"cores": 2})
+    assert built == [["--profile", "book"]] and found["busy"] == 0.5
+    assert found["small_training_times_reference"]["rounds"] == [5.0, 4.0]
+    book.print_report(found, 2)
+    assert "with all that belongs to it: 4.50 times that (4.00-5.00)" in capsys.readouterr().out
+
+
+def test_a_quick_run_of_the_books_benchmark_writes_its_figures(tmp_path):
+    output, file = tmp_path / "book", tmp_path / "b.json"
+    program = [sys.executable, BENCHMARKS / "book.py", "--quick", "--output", output, "--json", file]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(file.read_text())
+    assert set(found["chapters"]) == {"01_dataset"} and (output / "html" / "index.html").is_file()
+    assert found["reference_seconds"]["min"] > 0 and found["small_trainings"]["number"] == 0
+    assert len(found["longest_cells"]) == 10 and "01_dataset" in done.stdout
+    assert 0 < found["parts"]["total"] < found["spent"]["command"] and found["spent"]["processors"] > 0
 
 
 def test_the_reference_of_the_drawings_covers_the_right_area():

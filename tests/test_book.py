@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -108,7 +109,7 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
         "profile: smoke\nsettings: {n_images: 80, width: 0.06, epochs: 1, snapshots: []}\ngrid: {seed: [0, 1, 2]}\n"
     )
     monkeypatch.setattr(study, "PLAN", plan)
-    asks = PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds"
+    asks = PARAMETERS + "\nsweep_seeds: Optional[int] = 1  # most seeds"
     write_chapter(tree, "02_two", "assert len(list((runs / 'sweep').glob('*/manifest.json'))) == 2", parameters=asks)
     book.build(tree, parameters={"sweep_seeds": "2"})
     rows = sweep_table.read_table(tree / "_build" / "study" / "table.csv")
@@ -121,6 +122,13 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
     book.build(tree, parameters={"sweep_seeds": "2"}, reuse=True)
     assert {path: path.stat().st_mtime_ns for path in (tree / "_build" / "runs").rglob("*.json")} == made
     assert "study" not in json.loads((tree / "_build" / "timings.json").read_text())
+
+
+def test_none_asks_for_all_seeds_where_the_default_is_fewer(tree: Path) -> None:
+    parameters = PARAMETERS + "\nsweep_seeds: Optional[int] = 1  # most seeds"
+    write_chapter(tree, "02_two", "assert sweep_seeds is None", parameters=parameters)
+    process = command_line(tree, "--profile", "smoke", "-p", "sweep_seeds", "None")
+    assert process.communicate(timeout=120) and process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -169,8 +177,8 @@ def test_a_chapters_own_checks_end_the_build_before_it_begins(tree: Path) -> Non
     with pytest.raises(SettingError, match="turns = 7: to 5"):
         book.build(tree, parameters={"turns": "7"})
     assert not (tree / "_build").exists()
-    with pytest.raises(BuildError, match="02_two: not executed"):  # and not that it could not be
-        book.build(tree, parameters={"turns": "7"}, chapters=["01"])
+    book.build(tree, parameters={"turns": "7"}, chapters=["01"])
+    assert [entry["chapter"] for entry in told(tree / "_build")] == ["01_one"]
     add_checks(path, "1 / 0")
     with pytest.raises(BuildError, match="02_two: its checks failed: ZeroDivisionError: division by zero"):
         book.build(tree)
@@ -328,10 +336,114 @@ def test_a_killed_build_takes_its_chapters_along(tree: Path) -> None:
     assert gone(int(str(told(tree / "_build")[0]["pid"])))
 
 
-def test_one_chapter_needs_the_others_from_an_earlier_build(tree: Path) -> None:
-    with pytest.raises(BuildError, match="02_two: not executed"):
-        book.build(tree, profile="smoke", chapters=["01"])
+@pytest.fixture
+def cited_tree(tree_with_pages: Path) -> Path:
+    """Its front page and another show a number of the second chapter, to which the first leads; one is a reference."""
+    tree = tree_with_pages
+    number = "Found: {glue:text}`../notebooks/02_two.ipynb::number:d`"
+    (tree / "book" / "index.md").write_text(f"# Small\n\nWhat is found?\n\n{number}, [here](errata.md).\n")
+    (tree / "book" / "errata.md").write_text(f"# Errata\n\n{number}.\n")
+    (tree / "book" / "api.md").write_text("# The library\n\n```{eval-rst}\n.. automodule:: vaelib.results\n```\n")
+    with open(tree / "_toc.yml", "a") as toc:
+        print("- file: book/errata\n- file: book/api", file=toc)
+    with open(tree / "_config.yml", "a") as configuration:
+        print("  extra_extensions: [sphinx.ext.autodoc]", file=configuration)
+    text = write_chapter(tree, "01_one").read_text()
+    links = "Its question? [the second](02_two.ipynb), [errata](../book/errata.md)"
+    (tree / "notebooks" / "01_one.ipynb").write_text(text.replace("Its question.", links))
+    write_chapter(tree, "02_two", "from myst_nb import glue\nglue('number', 42, display=False)")
+    return tree
+
+
+def words(page: Path) -> str:
+    """Return what a page says, without its tags."""
+    return unescape(re.sub("<[^>]*>", "", page.read_text()))
+
+
+def dead_links(html: Path) -> list[tuple[str, str]]:
+    """Return the links of the pages that lead to no file, each after its page."""
+    pages = [path for path in html.rglob("*.html") if "_static" not in path.parts]
+    links = [(path, link) for path in pages for link in re.findall(r'href="([^"#:?]+)', path.read_text())]
+    return [(path.name, link) for path, link in links if not (path.parent / link).exists()]
+
+
+def test_one_chapter_of_a_book_that_was_never_built_is_a_book_without_holes(cited_tree: Path) -> None:
+    html = book.build(cited_tree, profile="smoke", chapters=["01"])
+    assert [entry["chapter"] for entry in told(html.parent)] == ["01_one"]
+    front, errata, one, two = (
+        words(html / name)
+        for name in ("book/index.html", "book/errata.html", "notebooks/01_one.html", "notebooks/02_two.html")
+    )
+    assert dead_links(html) == []
+    assert "What is found?" in front and "Built so far: 01_one." in front
+    assert "make book ARGS=--reuse" in front and "Found:" not in front + errata
+    assert "02_two (not built yet)" in two and 'make book ARGS="--chapter 02 --reuse"' in two
+    assert "The library (not built yet)" in words(html / "book" / "api.html")
+    assert "Errata (not built yet)" in errata and "make book ARGS=--reuse" in errata
+    assert "01_one (not built yet)" not in one
+
+    # What it made is kept by the whole book, in which nothing is left of the placeholders.
+    book.build(cited_tree, profile="smoke", reuse=True)
+    assert [entry["chapter"] for entry in told(html.parent)] == ["01_one", "02_two"]
+    assert not [path.name for path in html.rglob("*.html") if "not built yet" in words(path)]
+    assert "Found: 42" in words(html / "book" / "index.html")
+
+
+def test_one_chapter_beside_a_whole_book_leaves_its_other_pages_alone(tree: Path) -> None:
+    source = book.build(tree, profile="smoke").parent / "source"
+    second = (source / "notebooks" / "02_two.ipynb").read_bytes()
+    book.build(tree, profile="smoke", chapters=["01"])
+    assert (source / "book" / "index.md").read_bytes() == (tree / "book" / "index.md").read_bytes()
+    assert (source / "notebooks" / "02_two.ipynb").read_bytes() == second
+
+
+def test_a_chapter_after_another_adds_to_the_small_book(tree: Path) -> None:
+    source = book.build(tree, profile="smoke", chapters=["02"]).parent / "source"
+    assert "01_one (not built yet)" in (source / "notebooks" / "01_one.ipynb").read_text()
+    book.build(tree, profile="smoke", chapters=["01"])
+    assert (source / "book" / "index.md").read_bytes() == (tree / "book" / "index.md").read_bytes()
+    assert [entry["chapter"] for entry in told(source.parent)] == ["02_two", "01_one"]
+
+
+@pytest.mark.parametrize(
+    ("defines", "cites"),
+    [
+        ("```{figure} a.png\n:name: fig-a\n```", "{numref}`fig-a`"),
+        ("```{math}\n:label: eq-a\na\n```", "{eq}`as there <eq-a>`"),
+        ("", "{glue:text}`01_one.ipynb::number`"),
+    ],
+)
+def test_a_chapter_that_cites_one_that_is_not_executed_is_refused(tree: Path, defines: str, cites: str) -> None:
+    for name, text in (("01_one", defines), ("02_two", cites)):
+        path = tree / "notebooks" / f"{name}.ipynb"
+        chapter = nbformat.read(path, as_version=4)
+        chapter.cells.append(nbformat.v4.new_markdown_cell(text))
+        nbformat.write(chapter, path)
+    with pytest.raises(BuildError, match="02_two cites 01_one, which is not executed yet: add --chapter 01_one"):
+        book.build(tree, profile="smoke", chapters=["02"])
     assert not (tree / "_build").exists()
+    book.build(tree, profile="smoke", chapters=["02", "01"])
+
+
+def test_an_interrupted_first_chapter_goes_on_and_then_the_whole_book_is_built(tree: Path) -> None:
+    gate = tree / "gate"
+    write_chapter(tree, "01_one", f"import time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.1)")
+    process, output = command_line(tree, "--profile", "smoke", "--chapter", "01"), tree / "_build"
+    while not told(output):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    command = errors.strip().splitlines()[-1].strip()
+    assert (process.returncode, command) == (130, "vaelib book --profile smoke --chapter 01 --reuse")
+
+    gate.touch()
+    process = command_line(tree, *shlex.split(command)[2:])
+    assert process.communicate(timeout=60) and process.returncode == 0
+    assert "not built yet" in (output / "source" / "notebooks" / "02_two.ipynb").read_text()
+    book.build(tree, profile="smoke")
+    assert sorted(str(entry["chapter"]) for entry in told(output)) == ["01_one"] * 3 + ["02_two"]
+    assert "not built yet" not in (output / "source" / "notebooks" / "02_two.ipynb").read_text()
 
 
 def test_a_warning_fails_the_build_and_keeps_the_last_pages(tree_with_pages: Path) -> None:

@@ -14,10 +14,13 @@ from scipy import stats
 from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
-from vaelib import claims, ledger, repeats, results, study, sweep, sweep_table
+from vaelib import chapters, claims, ledger, repeats, results, study, sweep, sweep_table
 from vaelib.experiment import Experiment, SettingError
 from vaelib.rotations import initial_rotation
 from vaelib.vendor import BuildError
+
+ROOT = Path(__file__).parent.parent
+CHAPTERS = ("06_disentanglement", "07_ledger")
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +223,14 @@ def test_smoke_and_no_seeds_give_the_committed_table(committed: study.Table) -> 
         assert found.anew is None and found.trained is None
     with pytest.raises(SettingError, match="sweep_seeds = -1"):
         study.table(-1)
+
+
+def test_the_readme_counts_the_trainings_that_a_build_makes_and_all_of_them() -> None:
+    chapters_of_the_study = [chapters.prepare(ROOT / "notebooks" / f"{name}.ipynb", {}) for name in CHAPTERS]
+    assert [chapter.values["sweep_seeds"] for chapter in chapters_of_the_study] == [1, 1]
+    readme = (ROOT / "README.md").read_text()
+    assert f"one seed of each setting, {len(study.plan(1))} trainings," in readme
+    assert readme.count(f"all {len(study.plan())}") == 2
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import filelock
 
-from vaelib import provenance, results, store, study, vendor
+from vaelib import placeholders, provenance, results, store, study, vendor
 from vaelib.chapters import Chapter, Executor, check
 from vaelib.experiment import SettingError
 from vaelib.run import is_complete
@@ -56,16 +56,16 @@ def build(
 ) -> Path:
     """Build the book of the tree `root` and return the folder of its pages, `<output>/html`.
 
-    `parameters` go to every chapter that declares them. With `chapters` ("03" or "03_training") only these
-    are executed and the others are taken from the last build. `reuse` keeps finished runs, and the chapters
-    whose notebook, parameters and library are unchanged; without it all runs are removed first, whichever chapter
-    trained them, save those of the study where only chapters are executed that have no `sweep_seeds`. `jobs` chapters
-    run at once, by default one a core.
+    `parameters` go to every chapter that declares them. With `chapters` ("03" or "03_training") only these are executed
+    and the others are taken from the last build; where that has none, placeholders stand for them and for the front
+    page. `reuse` keeps finished runs, and the chapters whose notebook, parameters and library are unchanged; without it
+    all runs are removed first, whichever chapter trained them, save those of the study where only chapters are executed
+    that have no `sweep_seeds`. `jobs` chapters run at once, by default one a core.
 
     Raises SettingError for an unknown profile, parameter or chapter and for a value that is not allowed,
-    before anything is executed or removed; BuildError when another build works in `output`, which it names, and when a
-    chapter or the pages fail; StoreError when `output` cannot be written. Ctrl-C arrives as KeyboardInterrupt, whose
-    message says what is kept.
+    before anything is executed or removed; BuildError when a chapter cites one that is not executed, when another build
+    works in `output`, which it names, and when a chapter or the pages fail; StoreError when `output` cannot be written.
+    Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
     """
     root = root.resolve()
     output = (output or root / "_build").resolve()
@@ -75,9 +75,9 @@ def build(
     if any(STUDY in chapter.values for chapter in chosen):
         results.folder(root)  # which they read, or it is told here that it is missing
     executor = Executor(output, source / "notebooks", jobs=max(1, jobs or provenance.processors()))
-    missing = [chapter.name for chapter in known if chapter not in chosen and not executor.stamp_of(chapter)]
-    if missing:
-        raise BuildError(f"{', '.join(missing)}: not executed in {output} yet, so build without --chapter first")
+    missing = [chapter for chapter in known if chapter not in chosen and not executor.stamp_of(chapter)]
+    shown = [chapter for chapter in known if chapter not in missing]
+    placeholders.check(shown, missing)
     with store.writing(output):
         _claim(output)
 
@@ -92,6 +92,8 @@ def build(
             vendored = output / "vendor"
             vendor.collect(root / "book", output / "npm", vendored)
             _stage(root, source, vendored, keep_chapters=reuse or len(chosen) < len(known))
+            if missing:
+                placeholders.write(source, shown, missing)
             if not reuse:
                 reads_study = any(STUDY in chapter.values for chapter in chosen)
                 _remove_runs(output / "runs", keep_study=len(chosen) < len(known) and not reads_study)

@@ -297,8 +297,9 @@ def book(
     chapter: Annotated[
         list[str] | None,
         typer.Option(
-            help="execute only this one, such as 03, and keep the others' executed notebooks; of the runs, which all "
-            "are removed without --reuse, it keeps the study's (runs/sweep), unless the chapter has sweep_seeds"
+            help="execute only this one, such as 03, and keep the others' executed notebooks, or say on their pages "
+            "that they are not built yet; of the runs, which all are removed without --reuse, it keeps the study's "
+            "(runs/sweep), unless the chapter has sweep_seeds"
         ),
     ] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="keep finished runs and unchanged chapters")] = False,
