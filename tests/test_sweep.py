@@ -3,21 +3,25 @@
 import base64
 import contextlib
 import csv
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import psutil
 import pyarrow.parquet
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from vaelib import Experiment, backend, provenance, store, sweep, sweep_notebooks, sweep_table, train
+from vaelib.engine import DeviceError
 from vaelib.experiment import SettingError
 from vaelib.measures import measure
 from vaelib.parallel import ONE_THREAD
@@ -252,6 +256,42 @@ def test_what_kills_its_workers_is_given_up_and_the_others_finish() -> None:
     outcome = sweep.on_dask({"good": (abs, -3), "deadly": (deadly,)}, workers=2, progress=False)
     assert outcome.finished == {"good": 3}
     assert outcome.failed.keys() == {"deadly"} and outcome.failed["deadly"].startswith("KilledWorker")
+
+
+@contextlib.contextmanager
+def workers_killed(times: float) -> Iterator[list[int]]:
+    """Kill so many of this process's workers in the block, each as soon as it is there; yield their process ids."""
+
+    def kill() -> None:
+        while len(killed) < times and not ended.wait(0.01):
+            for child in psutil.Process().children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if child.pid not in killed and len(killed) < times and "spawn_main" in " ".join(child.cmdline()):
+                        child.kill()
+                        killed.append(child.pid)
+
+    killed: list[int] = []
+    ended = threading.Event()
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_workers_killed_while_they_start_are_started_again() -> None:
+    with workers_killed(2) as killed:
+        outcome = sweep.on_dask({"good": (abs, -3)}, workers=2, progress=False)
+    assert len(killed) == 2 and outcome == sweep.Outcome({"good": 3}, {})
+
+
+def test_a_worker_killed_whenever_it_starts_is_told_of() -> None:
+    told = r"^workers = 1: one was killed 3 times while it started"
+    with workers_killed(math.inf) as killed, pytest.raises(DeviceError, match=told):
+        sweep.on_dask({"good": (abs, -3)}, workers=1, progress=False)
+    assert len(killed) == 3
 
 
 @pytest.mark.timeout(300)

@@ -173,7 +173,8 @@ def on_dask(
     machine, by default one a core, or one in all where an accelerator does the work. scheduler: the address of a
     running Dask cluster, "tcp://host:8786" say, instead.
     A task that raises is tried once more; that of a lost worker goes to another. Raises SettingError when there is no
-    cluster at the address, DeviceError when Keras's backend cannot train on this machine. Ctrl-C ends the local
+    cluster at the address, DeviceError when Keras's backend cannot train on this machine, and when a local worker
+    is killed whenever it starts. Ctrl-C ends the local
     workers, and leaves a cluster's. The local ones do not run the calling program again, so a script needs no
     `if __name__ == "__main__"` for them.
     """
@@ -240,7 +241,7 @@ def _local(workers: int | None, came: Sequence[int]) -> Iterator[Any]:
     came: filled by Ctrl-C, which nothing here answers by itself.
     """
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     dask.config.set({"distributed.scheduler.allowed-failures": _LOSSES})
     _quiet()
@@ -251,20 +252,7 @@ def _local(workers: int | None, came: Sequence[int]) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(without_main("Dask Worker process (from Nanny)"))
         with interrupts_held():
-            cluster = LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=0,  # or Dask would stop a training that its own estimate finds too large
-                dashboard_address=None,
-                # Two small networks side by side are trained faster than one after the other on two threads.
-                env={
-                    **ONE_THREAD,
-                    "OMP_NUM_THREADS": "1",
-                    "DASK_LOGGING__DISTRIBUTED": "critical",
-                },
-                silence_logs=logging.CRITICAL,
-            )
+            cluster = _cluster(count)
         ending = stack.enter_context(contextlib.ExitStack())  # lasts until both are closed
         stack.callback(_close, cluster)
         client = Client(cluster)
@@ -275,6 +263,43 @@ def _local(workers: int | None, came: Sequence[int]) -> Iterator[Any]:
             # A run may be killed at any moment; asked to end, a worker would first finish its epoch, or time out.
             ending.enter_context(_killing(cluster))
             raise
+
+
+def _cluster(count: int) -> Any:
+    """Start a cluster of so many workers on this machine. Raises DeviceError when one is killed whenever it starts."""
+    from distributed import LocalCluster, Nanny, Status
+
+    class Keeper(Nanny):
+        """Starts its worker again when that is killed at its first start, as it does by itself later on."""
+
+        async def instantiate(self) -> Status:
+            for _ in range(_LOSSES):
+                status = await super().instantiate()
+                if status == Status.running or self.status != Status.init:
+                    break
+            return status
+
+    try:
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            worker_class=Keeper,
+            memory_limit=0,  # or Dask would stop a training that its own estimate finds too large
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": ":0"},  # its own port may be another sweep's, and it would say so
+            # Two small networks side by side are trained faster than one after the other on two threads.
+            env={
+                **ONE_THREAD,
+                "OMP_NUM_THREADS": "1",
+                "DASK_LOGGING__DISTRIBUTED": "critical",
+            },
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError as error:  # which only says that a worker failed to start
+        raise engine.DeviceError(
+            f"workers = {count}: one was killed {_LOSSES} times while it started (out of memory?); what is finished is "
+            "kept: call again, with fewer workers perhaps"
+        ) from error
 
 
 def _close(part: Any) -> None:
