@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -85,6 +86,17 @@ def test_this_environment_is_the_locks() -> None:
 
     expected = installed(HERE)
     assert {name: metadata.version(name) for name in expected} == expected
+
+
+def test_reading_a_notebook_builds_no_grammar() -> None:
+    """From version 4.25 on jsonschema builds one, of web addresses, whenever it is imported: 2 s.
+
+    Whatever reads a notebook imports it: papermill, JupyterLab, the build of the book. The lock has the last
+    version that does not, and so needs neither of the packages that make it.
+    """
+    program = "import sys, nbformat; print('jsonschema' in sys.modules, *{'lark', 'rfc3987_syntax'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"]
 
 
 def test_the_conda_environment_has_the_same_direct_dependencies() -> None:
