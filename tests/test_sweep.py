@@ -339,7 +339,7 @@ def test_the_command_writes_the_table_and_tells_of_failures(tmp_path: Path) -> N
         tmp_path / "wild.yml",
         f"profile: smoke\nsettings: {wild}\ngrid: [{{learning_rate: 0.01}}, {{learning_rate: 10, beta: 1000}}]\n",
     )
-    done = vaelib("sweep", file, "--root", tmp_path / "runs", "--table", tmp_path / "out" / "t")
+    done = vaelib("sweep", file, "--root", tmp_path / "runs", "--table", tmp_path / "out" / "t", "--workers", 1)
     assert done.returncode == 1, done.stderr
     assert "1 finished, 1 failed" in done.stdout
     (failure,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
