@@ -14,7 +14,8 @@ _saved = keras.saving.register_keras_serializable(package="vaelib")
 
 # Up-sampling by 2 repeats each input over two rows, so that row p of a 4-row stride-2 kernel is this sum of the rows
 # of the 3-row kernel (columns alike): [k2, k1 + k2, k0 + k1, k0].
-_STRIDED = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32")
+_ROWS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32")
+_STRIDED = np.kron(_ROWS, _ROWS)  # (16, 9), for kernels as lists of rows and columns
 
 
 @_saved
@@ -77,7 +78,9 @@ class UpConv2D(keras.layers.Layer):
 
     def convolve(self, x: Any) -> Any:
         """Return the map (n, 2h, 2w, out) before bias and activation."""
-        kernel = ops.einsum("pu,qv,uvio->pqoi", _STRIDED, _STRIDED, ops.cast(self.kernel, "float32"))
+        _, _, channels, filters = self.kernel.shape
+        kernel = ops.matmul(_STRIDED, ops.reshape(ops.cast(self.kernel, "float32"), (9, channels * filters)))
+        kernel = ops.transpose(ops.reshape(kernel, (4, 4, channels, filters)), (0, 1, 3, 2))
         kernel = ops.cast(kernel, x.dtype)
         if keras.backend.backend() == "tensorflow" and backend.on_processor():
             return _doubled(x, kernel)
@@ -191,19 +194,20 @@ def _add_bias(y: Any, bias: Any) -> Any:
 def sum_over_map(x: Any, weights: Any = None) -> Any:
     """Return Σ weights x over a map by TensorFlow, (c,) float32, for x (n, h, w, c) and weights (n, h, w, 1) or 1.
 
-    As products of matrices, one a row of pixels: oneDNN has these threaded and vectorised, sums it has not. Each adds
-    up in float32; that what it returns is rounded to the map's precision averages out over the rows. Where it is cut
-    off instead, the products are made in float32.
+    As products of matrices: oneDNN has these threaded and vectorised, sums it has not. In bfloat16 one a row of pixels:
+    each adds up in float32, and that what it returns is rounded averages out over the rows. Where it is cut off
+    instead, the products are made in float32.
     """
     import tensorflow as tf
 
     if x.dtype == tf.bfloat16 and not rounds_products():
         x = tf.cast(x, "float32")
     n, h, w, _ = tf.unstack(tf.shape(x))
+    parts, size = (n * h, w) if x.dtype == tf.bfloat16 else (1, n * h * w)
     if weights is None:
-        weights = tf.ones((n * h, 1, w), x.dtype)
-    weights = tf.cast(tf.reshape(weights, (n * h, 1, w)), x.dtype)
-    rows = tf.matmul(weights, tf.reshape(x, (n * h, w, x.shape[-1])))  # (n·h, 1, c)
+        weights = tf.ones((parts, 1, size), x.dtype)
+    weights = tf.cast(tf.reshape(weights, (parts, 1, size)), x.dtype)
+    rows = tf.matmul(weights, tf.reshape(x, (parts, size, x.shape[-1])))  # (parts, 1, c)
     return tf.reduce_sum(tf.cast(rows, "float32"), (0, 1))
 
 
@@ -224,10 +228,12 @@ def rounds_products() -> bool:
 def _doubled(x: Any, kernel: Any) -> Any:
     """Return TensorFlow's transposed convolution of stride 2 of x (n, h, w, in) by a kernel (4, 4, out, in).
 
-    Its own gradient for the kernel is slow on a processor. A pixel in an even row meets the kernel's rows 3 and 1, one
-    in an odd row 2 and 0, columns alike: the gradient is that of four 2×2 convolutions of stride 1.
+    Its own gradient for the kernel is slow on a processor. Here it is one product of matrices: between four inputs lie
+    2×2 outputs, and each of these meets each of those once.
     """
     import tensorflow as tf
+
+    frame = ((0, 0), (1, 1), (1, 1), (0, 0))
 
     @tf.custom_gradient
     def function(x: Any, kernel: Any) -> tuple[Any, Any]:
@@ -236,23 +242,14 @@ def _doubled(x: Any, kernel: Any) -> Any:
         y = tf.nn.conv2d_transpose(x, kernel, (n, 2 * h, 2 * w, filters), 2)
 
         def gradient(dy: Any) -> tuple[Any, Any]:
-            dx = tf.nn.conv2d(dy, kernel, 2, "SAME")
-            parted = tf.reshape(dy, (n, h, 2, w, 2, filters))
-            padded = tf.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-            sizes = (2, 2, channels, filters)
-            phases = [
-                tf.raw_ops.Conv2DBackpropFilter(
-                    input=padded[:, p : p + h + 1, q : q + w + 1],
-                    filter_sizes=sizes,
-                    out_backprop=parted[:, :, p, :, q],
-                    strides=[1, 1, 1, 1],
-                    padding="VALID",
-                )
-                for p in range(2)
-                for q in range(2)
-            ]
-            rows = tf.transpose(tf.reshape(tf.stack(phases), (2, 2, *sizes)), (2, 0, 3, 1, 5, 4))  # (u, p, v, q, o, i)
-            return dx, tf.reverse(tf.reshape(rows, (4, 4, filters, channels)), (0, 1))
+            framed = tf.pad(x, frame)
+            fours = tf.concat([framed[:, u : u + h + 1, v : v + w + 1] for u in range(2) for v in range(2)], -1)
+            d_fours = tf.nn.space_to_depth(tf.pad(dy, frame), 2)
+            rows, d_rows = (tf.reshape(each, (-1, each.shape[-1])) for each in (fours, d_fours))
+            taps = tf.reshape(tf.matmul(rows, d_rows, transpose_a=True), (2, 2, channels, 2, 2, filters))
+            # The first input in a row meets the kernel's rows 2 and 3, the second 0 and 1, columns alike.
+            d_kernel = tf.transpose(tf.reverse(taps, (0, 1)), (0, 3, 1, 4, 5, 2))
+            return tf.nn.conv2d(dy, kernel, 2, "SAME"), tf.reshape(d_kernel, (4, 4, filters, channels))
 
         return y, gradient
 
