@@ -78,10 +78,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Count a container's quota too, which `--numprocesses logical` by itself does not."""
+    """One more than the processors, as tests wait for kernels and browsers; of these a container's quota counts too."""
     from vaelib import provenance
 
-    return provenance.processors()
+    return provenance.processors() + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -516,6 +516,21 @@ def test_keras_really_shows_these_batches_in_this_order(monkeypatch, tmp_path):
     assert shown[-len(steps) :] == steps and len(shown) <= len(steps) + 2
 
 
+@pytest.mark.parametrize("block", [1, 2, 32])
+def test_keras_is_fed_these_very_batches_whatever_is_read_at_once(block, monkeypatch):
+    monkeypatch.setattr(backend, "_BLOCK", block)
+    data = dataset.build(TINY.data)
+    batches = Batches(data, data.train, TINY.replace(sample_weights="per_image"), shuffle=True)
+    fed = backend.fed(batches, batches.size)
+    for epoch in (1, 2):
+        batches.begin(epoch)
+        expected = [batches[i] for i in range(len(batches))]
+        assert len(expected[-1][0]) < batches.size
+        for found, wanted in zip(fed, expected, strict=True):
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
 def test_weighted_learned_and_bfloat16_runs_finish(tmp_path):
     for settings in (
         {"sample_weights": "per_image", "region": "punctured", "hole_radius": 0.2},

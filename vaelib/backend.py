@@ -20,6 +20,9 @@ with engine.starting():
     from keras import ops as ops  # for the modules that take it from here
 
 
+_BLOCK = 32  # batches that a training on TensorFlow is fed at once
+
+
 class ForkError(store.Told, RuntimeError):
     """A forked process that cannot use the backend, since the process that it was forked from did."""
 
@@ -139,20 +142,25 @@ def in_calling_thread() -> Any:
     return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
 
-def fed(batches: keras.utils.PyDataset) -> Any:
-    """Return batches of arrays (n, ...), of any n, as `fit` is to take them, in the order that they have by then.
+def fed(batches: keras.utils.PyDataset, size: int) -> Any:
+    """Return batches of `size` rows of arrays (n, ...), the last maybe of fewer, as `fit` is to take them.
 
-    On TensorFlow as a data set that tunes nothing. The thread that Keras's own has for tuning sleeps for longer and
-    longer; where it misses being woken at the end of an epoch, the training waits for it, up to a minute.
+    They come in the order that the batches have when an epoch begins. On TensorFlow as a data set that asks Python for
+    many batches at once, which costs as much as asking for one, and that tunes nothing: the thread that Keras's own has
+    for tuning sleeps for longer and longer; where it misses being woken at the end of an epoch, the training waits for
+    it, up to a minute.
     """
     if name() != "tensorflow":
         return batches
     import tensorflow as tf
 
+    def blocks() -> Iterator[tuple[np.ndarray, ...]]:
+        for begin in range(0, len(batches), _BLOCK):
+            several = map(batches.__getitem__, range(begin, min(begin + _BLOCK, len(batches))))
+            yield tuple(map(np.concatenate, zip(*several, strict=True)))
+
     likeness = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0])
-    stream = tf.data.Dataset.from_generator(
-        lambda: map(batches.__getitem__, range(len(batches))), output_signature=likeness
-    )
+    stream = tf.data.Dataset.from_generator(blocks, output_signature=likeness).unbatch().batch(size)
     options = tf.data.Options()
     options.autotune.enabled = False
     return stream.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(1).with_options(options)

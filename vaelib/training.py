@@ -20,6 +20,7 @@ from vaelib import backend, dataset, provenance, run, store, traced
 from vaelib.backend import keras
 from vaelib.experiment import Experiment, SettingError
 from vaelib.model import VAE
+from vaelib.optimizer import Adam
 from vaelib.run import Run
 
 _TERMS = ("loss", "cross_entropy", "kl", "penalty")
@@ -177,8 +178,8 @@ class _Trainer(keras.callbacks.Callback):
         try:
             with backend.in_calling_thread():
                 self.vae.fit(
-                    backend.fed(self.training),
-                    validation_data=backend.fed(self.validation),
+                    backend.fed(self.training, self.training.size),
+                    validation_data=backend.fed(self.validation, self.validation.size),
                     initial_epoch=self.epoch,
                     epochs=self.experiment.epochs,
                     shuffle=False,
@@ -410,7 +411,7 @@ def _optimizer(experiment: Experiment, *, steps: int) -> keras.optimizers.Optimi
     rate: Any = experiment.learning_rate
     if experiment.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps * experiment.epochs)
-    kinds = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
+    kinds = {"adam": Adam, "sgd": keras.optimizers.SGD}
     return kinds[experiment.optimizer](rate)
 
 
