@@ -288,7 +288,7 @@ def test_workers_killed_while_they_start_are_started_again() -> None:
 
 
 def test_a_worker_killed_whenever_it_starts_is_told_of() -> None:
-    told = r"^workers = 1: one was killed 3 times while it started"
+    told = r"^workers = 1: one ended 3 times while it started"
     with workers_killed(math.inf) as killed, pytest.raises(DeviceError, match=told):
         sweep.on_dask({"good": (abs, -3)}, workers=1, progress=False)
     assert len(killed) == 3

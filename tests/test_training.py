@@ -521,7 +521,7 @@ def test_keras_is_fed_these_very_batches_whatever_is_read_at_once(block, monkeyp
     monkeypatch.setattr(backend, "_BLOCK", block)
     data = dataset.build(TINY.data)
     batches = Batches(data, data.train, TINY.replace(sample_weights="per_image"), shuffle=True)
-    fed = backend.fed(batches, batches.size)
+    fed = backend.fed(batches)
     for epoch in (1, 2):
         batches.begin(epoch)
         expected = [batches[i] for i in range(len(batches))]

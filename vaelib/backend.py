@@ -142,8 +142,8 @@ def in_calling_thread() -> Any:
     return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
 
-def fed(batches: keras.utils.PyDataset, size: int) -> Any:
-    """Return batches of `size` rows of arrays (n, ...), the last maybe of fewer, as `fit` is to take them.
+def fed(batches: keras.utils.PyDataset) -> Any:
+    """Return batches of arrays (n, ...), n the same but for the last, which may have fewer, as `fit` is to take them.
 
     They come in the order that the batches have when an epoch begins. On TensorFlow as a data set that asks Python for
     many batches at once, which costs as much as asking for one, and that tunes nothing: the thread that Keras's own has
@@ -159,8 +159,9 @@ def fed(batches: keras.utils.PyDataset, size: int) -> Any:
             several = map(batches.__getitem__, range(begin, min(begin + _BLOCK, len(batches))))
             yield tuple(map(np.concatenate, zip(*several, strict=True)))
 
-    likeness = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0])
-    stream = tf.data.Dataset.from_generator(blocks, output_signature=likeness).unbatch().batch(size)
+    first = batches[0]
+    likeness = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
+    stream = tf.data.Dataset.from_generator(blocks, output_signature=likeness).unbatch().batch(len(first[0]))
     options = tf.data.Options()
     options.autotune.enabled = False
     return stream.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(1).with_options(options)

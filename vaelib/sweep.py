@@ -173,10 +173,9 @@ def on_dask(
     machine, by default one a core, or one in all where an accelerator does the work. scheduler: the address of a
     running Dask cluster, "tcp://host:8786" say, instead.
     A task that raises is tried once more; that of a lost worker goes to another. Raises SettingError when there is no
-    cluster at the address, DeviceError when Keras's backend cannot train on this machine, and when a local worker
-    is killed whenever it starts. Ctrl-C ends the local
-    workers, and leaves a cluster's. The local ones do not run the calling program again, so a script needs no
-    `if __name__ == "__main__"` for them.
+    cluster at the address, DeviceError when Keras's backend cannot train on this machine, and when a local worker ends
+    whenever it starts. Ctrl-C ends the local workers, and leaves a cluster's. The local ones do not run the calling
+    program again, so a script needs no `if __name__ == "__main__"` for them.
     """
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
@@ -266,7 +265,7 @@ def _local(workers: int | None, came: Sequence[int]) -> Iterator[Any]:
 
 
 def _cluster(count: int) -> Any:
-    """Start a cluster of so many workers on this machine. Raises DeviceError when one is killed whenever it starts."""
+    """Start a cluster of so many workers on this machine. Raises DeviceError when one ends whenever it starts."""
     from distributed import LocalCluster, Nanny, Status
 
     class Keeper(Nanny):
@@ -276,8 +275,11 @@ def _cluster(count: int) -> Any:
             for _ in range(_LOSSES):
                 status = await super().instantiate()
                 if status == Status.running or self.status != Status.init:
-                    break
+                    return status
+            given_up.append(self.name)
             return status
+
+    given_up: list[Any] = []
 
     try:
         return LocalCluster(
@@ -295,9 +297,11 @@ def _cluster(count: int) -> Any:
             },
             silence_logs=logging.CRITICAL,
         )
-    except RuntimeError as error:  # which only says that a worker failed to start
+    except RuntimeError as error:  # which only says that something failed to start
+        if not given_up:
+            raise
         raise engine.DeviceError(
-            f"workers = {count}: one was killed {_LOSSES} times while it started (out of memory?); what is finished is "
+            f"workers = {count}: one ended {_LOSSES} times while it started (killed for memory?); what is finished is "
             "kept: call again, with fewer workers perhaps"
         ) from error
 

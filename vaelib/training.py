@@ -178,8 +178,8 @@ class _Trainer(keras.callbacks.Callback):
         try:
             with backend.in_calling_thread():
                 self.vae.fit(
-                    backend.fed(self.training, self.training.size),
-                    validation_data=backend.fed(self.validation, self.validation.size),
+                    backend.fed(self.training),
+                    validation_data=backend.fed(self.validation),
                     initial_epoch=self.epoch,
                     epochs=self.experiment.epochs,
                     shuffle=False,
