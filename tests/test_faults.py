@@ -321,6 +321,31 @@ except KeyboardInterrupt as interruption:
     until(lambda: not living(process.pid))
 
 
+def test_processes_that_draw_a_film_end_with_the_one_that_began_them(tmp_path: Path) -> None:
+    program = """
+import sys, time
+from pathlib import Path
+from matplotlib.figure import Figure
+from vaelib import film
+
+folder = sys.argv[1]
+
+def make():
+    def draw(frame):
+        Path(folder, str(frame)).touch()
+        time.sleep(0.2)
+    return film.Drawing(Figure(figsize=(1, 1)), draw, [])
+
+film.render(f"{folder}/film.mp4", make, 10_000, fps=2, progress=False, workers=2)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], start_new_session=True)
+    until(lambda: (tmp_path / "0").exists() or process.poll() is not None)
+    assert len(living(process.pid)) > 2
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    until(lambda: not living(process.pid))
+
+
 # Two at once
 
 

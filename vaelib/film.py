@@ -7,6 +7,8 @@ import io
 import os
 import subprocess
 import tempfile
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -140,12 +142,29 @@ class _Canvas:
 _prepared: dict[str, _Canvas] = {}  # in a process that draws: the canvas of the film at hand, by the film's token
 
 
-def _chunk(token: str, make: Callable[[], Drawing], style: Any, numbers: range) -> list[NDArray[np.uint8]]:
+def _chunk(parent: int, token: str, make: Callable[[], Drawing], style: Any, numbers: range) -> list[NDArray[np.uint8]]:
+    if not _prepared:
+        _end_with(parent)
     if token not in _prepared:
         mpl.rcParams.update(style)
         _prepared.clear()
         _prepared[token] = _Canvas(make())
     return [_prepared[token].frame(number) for number in numbers]
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent`, which began it, has ended; joblib lets its processes outlive one that is killed.
+
+    In `parent` itself do nothing.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.getpid() != parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers: int) -> Iterator[NDArray[np.uint8]]:
@@ -157,8 +176,8 @@ def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers
         return
     token = uuid.uuid4().hex
     style = {name: value for name, value in mpl.rcParams.items() if name not in ("backend", "interactive")}
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-    for pictures in parallel(joblib.delayed(_chunk)(token, make, style, numbers) for numbers in chunks):
+    drawn = (joblib.delayed(_chunk)(os.getpid(), token, make, style, numbers) for numbers in chunks)
+    for pictures in joblib.Parallel(n_jobs=workers, return_as="generator")(drawn):
         yield from pictures
 
 
