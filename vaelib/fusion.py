@@ -124,7 +124,7 @@ def _compiled(function: Any) -> Any:
     """Return a function of one pass over a map compiled by XLA, which does it in one pass."""
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=True)
+    return tf.function(function, jit_compile=True, autograph=False)
 
 
 def _shifted_relu(x: Any, shift: Any) -> Any:

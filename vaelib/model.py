@@ -131,6 +131,7 @@ class VAE(keras.Model):
         elif experiment.penalty == "total_correlation":
             self.dataset_size = dataset.training_size(experiment)
         self.decoder.build((None, d))
+        self.built = True  # its parts are, and Keras would trace all of it once more to find that out
         if rotation is not None:
             self._rotate(rotation)
 
