@@ -142,9 +142,7 @@ class _Canvas:
 _prepared: dict[str, _Canvas] = {}  # in a process that draws: the canvas of the film at hand, by the film's token
 
 
-def _chunk(parent: int, token: str, make: Callable[[], Drawing], style: Any, numbers: range) -> list[NDArray[np.uint8]]:
-    if not _prepared:
-        _end_with(parent)
+def _chunk(token: str, make: Callable[[], Drawing], style: Any, numbers: range) -> list[NDArray[np.uint8]]:
     if token not in _prepared:
         mpl.rcParams.update(style)
         _prepared.clear()
@@ -153,18 +151,14 @@ def _chunk(parent: int, token: str, make: Callable[[], Drawing], style: Any, num
 
 
 def _end_with(parent: int) -> None:
-    """End this process when `parent`, which began it, has ended; joblib lets its processes outlive one that is killed.
-
-    In `parent` itself do nothing.
-    """
+    """End this process when `parent`, which began it, has ended; joblib lets its own outlive one that is killed."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    if os.getpid() != parent:
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers: int) -> Iterator[NDArray[np.uint8]]:
@@ -176,8 +170,8 @@ def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers
         return
     token = uuid.uuid4().hex
     style = {name: value for name, value in mpl.rcParams.items() if name not in ("backend", "interactive")}
-    drawn = (joblib.delayed(_chunk)(os.getpid(), token, make, style, numbers) for numbers in chunks)
-    for pictures in joblib.Parallel(n_jobs=workers, return_as="generator")(drawn):
+    parallel = joblib.Parallel(workers, return_as="generator", initializer=_end_with, initargs=(os.getpid(),))
+    for pictures in parallel(joblib.delayed(_chunk)(token, make, style, numbers) for numbers in chunks):
         yield from pictures
 
 
