@@ -321,8 +321,7 @@ except KeyboardInterrupt as interruption:
     until(lambda: not living(process.pid))
 
 
-def test_processes_that_draw_a_film_end_with_the_one_that_began_them(tmp_path: Path) -> None:
-    program = """
+FILM = """
 import sys, time
 from pathlib import Path
 from matplotlib.figure import Figure
@@ -332,15 +331,28 @@ folder = sys.argv[1]
 
 def make():
     def draw(frame):
-        Path(folder, str(frame)).touch()
+        Path(folder, "begun").touch()
         time.sleep(0.2)
     return film.Drawing(Figure(figsize=(1, 1)), draw, [])
 
 film.render(f"{folder}/film.mp4", make, 10_000, fps=2, progress=False, workers=2)
 """
+POOL = """
+import sys, time
+from pathlib import Path
+from vaelib import parallel
+
+with parallel.pool(1) as processes:
+    processes.submit(Path(sys.argv[1], "begun").touch).result()
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("program", [FILM, POOL], ids=["a film", "a pool"])
+def test_processes_that_help_end_with_the_one_that_began_them(program: str, tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], start_new_session=True)
-    until(lambda: (tmp_path / "0").exists() or process.poll() is not None)
-    assert len(living(process.pid)) > 2
+    until(lambda: (tmp_path / "begun").exists() or process.poll() is not None)
+    assert len(living(process.pid)) > 2  # itself, a helper of multiprocessing's, those that work
     process.kill()
     process.communicate(timeout=PATIENCE)
     until(lambda: not living(process.pid))

@@ -7,8 +7,6 @@ import io
 import os
 import subprocess
 import tempfile
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from vaelib import provenance, store
+from vaelib import parallel, provenance, store
 
 DPI = 100
 _CHUNK = 8  # frames that a process draws at a time
@@ -150,17 +148,6 @@ def _chunk(token: str, make: Callable[[], Drawing], style: Any, numbers: range) 
     return [_prepared[token].frame(number) for number in numbers]
 
 
-def _end_with(parent: int) -> None:
-    """End this process when `parent`, which began it, has ended; joblib lets its own outlive one that is killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers: int) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames in order, drawn by `workers` processes that are kept for the next film."""
     chunks = [range(start, min(start + _CHUNK, frames)) for start in range(0, frames, _CHUNK)]
@@ -170,8 +157,9 @@ def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers
         return
     token = uuid.uuid4().hex
     style = {name: value for name, value in mpl.rcParams.items() if name not in ("backend", "interactive")}
-    parallel = joblib.Parallel(workers, return_as="generator", initializer=_end_with, initargs=(os.getpid(),))
-    for pictures in parallel(joblib.delayed(_chunk)(token, make, style, numbers) for numbers in chunks):
+    # By itself joblib lets its processes outlive one that is killed.
+    processes = joblib.Parallel(workers, return_as="generator", initializer=parallel.end_with, initargs=(os.getpid(),))
+    for pictures in processes(joblib.delayed(_chunk)(token, make, style, numbers) for numbers in chunks):
         yield from pictures
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -140,10 +141,23 @@ def interrupts_held() -> Iterator[None]:
 def pool(workers: int, *, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> ProcessPoolExecutor:
     """Return a pool of new processes, which do not run the user's program again.
 
-    begin, given: what each runs first, and its arguments.
+    begin, given: what each runs first, and its arguments; by default they end with this process, however it ends.
     """
+    if begin is None:
+        begin, given = end_with, (os.getpid(),)
     # A forked TensorFlow would hang.
     return ProcessPoolExecutor(workers, mp_context=_Apart(), initializer=begin, initargs=given)
+
+
+def end_with(parent: int) -> None:
+    """Have this process end when `parent`, which began it, has ended, also by a SIGKILL."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
