@@ -1,9 +1,10 @@
 """Models that a finished training leaves to the next one of the same network, with what Keras traced of them.
 
 Tracing a small network takes as long as hundreds of its steps, and many trainings of a sweep differ in what no trace
-holds: their seed, their images, how strong a term of the loss is.
+holds: their seed, their images, how strong a term of the loss is, into how many batches their steps are cut.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 
@@ -17,7 +18,7 @@ MOST = 8
 # Settings that are in the data, in weights or in variables, and in nothing that is traced.
 _FREE = {
     "profile", "seed", "data_seed", "n_images", "region", "hole_a", "hole_b", "hole_radius", "line_width",
-    "transect_line_width", "framing", "shuffle", "snapshots", "beta", "gamma",
+    "transect_line_width", "framing", "shuffle", "snapshots", "beta", "gamma", "batch_size", "epochs",
 }  # fmt: skip
 _kept: OrderedDict[Hashable, VAE] = OrderedDict()
 
@@ -56,5 +57,6 @@ def forget() -> None:
 def _likeness(experiment: Experiment, size: int) -> Hashable:
     """Return what two trainings have in common whose traces are the same."""
     traced = experiment.model_dump(exclude=_FREE)
+    steps = math.ceil(size / experiment.batch_size) * experiment.epochs  # over which rates fall and capacities grow
     # A term of no weight is left out.
-    return size, experiment.beta == 0, experiment.gamma == 0, tuple(sorted(traced.items()))
+    return size, steps, experiment.beta == 0, experiment.gamma == 0, tuple(sorted(traced.items()))
