@@ -238,7 +238,7 @@ def active(codes: ArrayLike, *, threshold: float = ACTIVE) -> NDArray[np.bool_]:
     return np.asarray(checked("codes", codes).var(axis=0) > threshold)
 
 
-def active_units(codes: ArrayLike, *, threshold: float = 0.01) -> int:
+def active_units(codes: ArrayLike, *, threshold: float = ACTIVE) -> int:
     """Return the number of `active` units."""
     return int(active(codes, threshold=threshold).sum())
 

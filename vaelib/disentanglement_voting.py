@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from vaelib import curves
 from vaelib.chance import Score, checked
 from vaelib.curves import Framing
-from vaelib.disentanglement import active
+from vaelib.disentanglement import ACTIVE, active
 from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment
 
 Numbers = NDArray[np.float64]
@@ -36,7 +36,7 @@ def beta_vae_score(
     *,
     votes: int = 200,
     batch: int = 16,
-    threshold: float = 0.01,
+    threshold: float = ACTIVE,
     seed: int = 0,
 ) -> Score:
     """Return the accuracy, from 0 to 1, with which a linear classifier tells the factor that pairs of images share.
@@ -81,7 +81,7 @@ def factor_vae_score(
     *,
     votes: int = 200,
     batch: int = 16,
-    threshold: float = 0.01,
+    threshold: float = ACTIVE,
     seed: int = 0,
 ) -> Score:
     """Return the accuracy, from 0 to 1, with which the unit that varies least tells the factor that is fixed.

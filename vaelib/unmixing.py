@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vaelib import metrics, turned
 from vaelib.chance import checked, paired
+from vaelib.disentanglement import ACTIVE
 
 Numbers = NDArray[np.float64]
 _STEP = 0.5  # degrees between the angles tried; |xy| has its extremes to a ten-thousandth within that
@@ -50,7 +51,7 @@ def rotation(degrees: ArrayLike) -> Numbers:
     return np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
 
 
-def sphered(mu: ArrayLike, *, threshold: float = 0.01) -> Numbers:
+def sphered(mu: ArrayLike, *, threshold: float = ACTIVE) -> Numbers:
     """Return (n, 2): the embedding (n, d) on its first two principal axes, with mean 0, variance 1, no correlation.
 
     Raises ValueError for d below 2, and where the second axis varies by no more than `threshold`, the noise's variance
@@ -79,7 +80,7 @@ def product_by_angle(codes: ArrayLike) -> Angles:
     return Angles(degrees, np.abs((rotation(degrees) @ points.T).prod(axis=1)).mean(axis=1))
 
 
-def independent(mu: ArrayLike, *, threshold: float = 0.01, seed: int = 0) -> Numbers:
+def independent(mu: ArrayLike, *, threshold: float = ACTIVE, seed: int = 0) -> Numbers:
     """Return (n, 2): the two most independent components of the embedding's first two principal axes (FastICA).
 
     Contrast log cosh, symmetric, scaled to variance 1; their order and signs mean nothing. Raises ValueError as
