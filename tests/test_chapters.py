@@ -15,7 +15,7 @@ import papermill
 import pytest
 import yaml
 
-from vaelib import chapters
+from vaelib import chapters, provenance
 from vaelib.experiment import Experiment, SettingError
 
 ROOT = Path(__file__).parent.parent
@@ -152,6 +152,25 @@ def test_a_chapter_is_executed_again_when_what_it_reads_has_changed(
     assert len(set(stamps)) == 5
     (kept / "sweep" / "table.csv").unlink()
     assert chapter.stamp() == stamps[2]
+
+
+@pytest.mark.parametrize("name", ["losses.py", "room/inner.py", "room/inner.mjs", "room/deep/rules.yml"])
+def test_any_file_of_the_library_counts_in_whatever_package_it_lies(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "LIBRARY", tmp_path / "vaelib")
+    changed = tmp_path / "vaelib" / name
+    changed.parent.mkdir(parents=True)
+    chapter = chapters.check(ROOT / "notebooks", "smoke", {})[0]
+    stamps = []
+    for text in ("one", "two"):
+        changed.write_text(text)
+        stamps.append(chapter.stamp())
+        (changed.parent / "__pycache__").mkdir(exist_ok=True)
+        (changed.parent / "__pycache__" / "inner.pyc").write_text(text)  # what Python keeps of it does not count
+        assert chapter.stamp() == stamps[-1]
+    changed.rename(changed.with_name(f"other{changed.suffix}"))
+    assert len({*stamps, chapter.stamp()}) == 3
 
 
 def test_an_unknown_parameter_names_the_nearest() -> None:

@@ -111,7 +111,7 @@ def test_the_library_imports_only_what_it_declares() -> None:
     """Each import of the library's is the standard library's, its own, or of a direct dependency."""
     owners = metadata.packages_distributions()
     declared = {canonicalize_name(requirement.name) for requirement in DIRECT}
-    for file in sorted((ROOT / "vaelib").glob("*.py")):
+    for file in sorted((ROOT / "vaelib").rglob("*.py")):
         tree = ast.parse(file.read_text())
         guarded = {part for node in ast.walk(tree) if isinstance(node, ast.Try) for part in ast.walk(node)}
         for node in set(ast.walk(tree)) - guarded:

@@ -137,6 +137,16 @@ def test_what_is_finished_and_measured_is_read_and_nothing_else_begun(
     assert asked == [each.name for each in grid]
 
 
+def test_measures_are_of_the_library_with_all_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
+    (tmp_path / "room").mkdir()
+    digests = []
+    for text in ("one = 1", "one = 2"):
+        (tmp_path / "room" / "inner.py").write_text(text)
+        digests.append(sweep_table._library.__wrapped__())
+    assert digests[0] != digests[1]
+
+
 def test_a_sweep_of_fewer_seeds_has_the_first_of_each_block() -> None:
     whole = Sweep(profile="smoke", grid=[{"gamma": [0, 1], "seed": [3, 4, 5]}, {"beta": [1, 2]}, {"seed": 9}])
     assert [point.get("seed") for point in whole.limited(2).points()] == [3, 4, 3, 4, None, None, 9]

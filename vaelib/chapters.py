@@ -64,10 +64,11 @@ class Chapter:
 
     def stamp(self) -> str:
         """Return the digest of what determines the execution: notebook, parameters, library and kept results."""
-        library = sorted(file for file in Path(__file__).parent.iterdir() if file.is_file())
         results_folder = results.find(self.path.parent)
         kept = sorted(file for file in results_folder.rglob("*") if file.is_file()) if results_folder else []
-        digests = [store.digest(file.read_bytes()) for file in [self.path, *library, *kept]]
+        library = [(str(file.relative_to(provenance.LIBRARY)), file) for file in provenance.sources()]
+        digests = [(name, store.digest(file.read_bytes())) for name, file in library]
+        digests += [("", store.digest(file.read_bytes())) for file in (self.path, *kept)]
         return store.digest(json.dumps([digests, self.injected], sort_keys=True, default=str).encode())
 
 

@@ -9,6 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+LIBRARY = Path(__file__).resolve().parent
+"""The folder of this library."""
+
 _PACKAGES = ("vaelib", "keras", "tensorflow", "jax", "numpy", "scipy", "scikit-learn", "matplotlib", "plotly")
 
 
@@ -23,18 +26,24 @@ def versions() -> dict[str, str]:
     return found
 
 
+def sources(ending: str = "") -> list[Path]:
+    """Return the files of this library, those of its packages too, in order; `ending`: of these names alone."""
+    files = (file for file in LIBRARY.rglob(f"*{ending}") if file.is_file() and "__pycache__" not in file.parts)
+    return sorted(files)
+
+
 def git_commit() -> str | None:
     """Return the commit of the project's own working tree that this library lies in, "+" behind it if changed.
 
     None without one: the library is installed, its files are in no repository, or that is another project's.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = LIBRARY.parent
     try:
         if tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] != "vaelib":
             return None
         if _git(root, "rev-parse", "--show-cdup"):  # how far up the repository begins
             return None
-        _git(root, "ls-files", "--error-unmatch", "pyproject.toml", f"vaelib/{Path(__file__).name}")
+        _git(root, "ls-files", "--error-unmatch", "pyproject.toml", f"{LIBRARY.name}/__init__.py")
         commit = _git(root, "rev-parse", "HEAD")
         changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, ValueError, KeyError, subprocess.SubprocessError):

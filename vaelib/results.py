@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from vaelib import provenance
 from vaelib.experiment import SettingError
 
 
@@ -15,7 +16,7 @@ def find(start: Path | None = None) -> Path | None:
     if chosen := os.environ.get("VAELIB_RESULTS"):
         return Path(os.path.expanduser(chosen))
     here = (start or Path.cwd()).resolve()
-    projects = (here, *here.parents, Path(__file__).resolve().parent.parent)
+    projects = (here, *here.parents, provenance.LIBRARY.parent)
     return next((project / "results" for project in projects if _is_project(project)), None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaelib import run, store
+from vaelib import provenance, run, store
 from vaelib.experiment import SettingError
 
 _CHECKSUMS = ".checksums.json"
@@ -59,7 +59,7 @@ def _stamp(finished: run.Run) -> str:
 @functools.cache
 def _library() -> bytes:
     """Return the digest of the library's sources as they were when this process first asked."""
-    return store.digest(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).encode()
+    return store.digest(b"".join(file.read_bytes() for file in provenance.sources(".py"))).encode()
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Any:
