@@ -19,7 +19,8 @@ from unittest import mock
 
 import common
 
-from vaelib import Experiment, animation, dataset, film, train
+from vaelib import Experiment, animation, dataset, train
+from vaelib.animation import encoder
 from vaelib.run import Run
 
 NAMES = ("rotating", "training", "step", "walk")
@@ -55,10 +56,10 @@ def measure(rounds: int, n_images: int, names: list[str]) -> dict[str, Any]:
         made = films(run)
         for name in names:
             seconds: dict[int, list[float]] = {1: [], cores: []}
-            path = Path(folder) / "film.mp4"
+            path = Path(folder) / "encoder.mp4"
             for turn in range(rounds + 1):
                 for workers in seconds:
-                    with mock.patch.object(film, "render", functools.partial(film.render, workers=workers)):
+                    with mock.patch.object(encoder, "render", functools.partial(encoder.render, workers=workers)):
                         begun = time.perf_counter()
                         made[name](path)
                         if turn:  # the first starts the processes

@@ -18,12 +18,14 @@ import keras
 import nbformat
 from soak_kills import TINY, Tally, rows_without_times
 
-from vaelib import Experiment, book, dataset, run, store, sweep, sweep_notebooks, sweep_table, training
-from vaelib.experiment import SettingError
-from vaelib.parallel import ONE_THREAD
-from vaelib.vendor import BuildError
+from vaelib import Experiment, book, dataset, run, storage, sweep
+from vaelib.book import notebook_grid
+from vaelib.errors import BuildError, DamagedError, SettingError, StoreError
+from vaelib.sweep import tables
+from vaelib.system.processes import ONE_THREAD
+from vaelib.training import trainer
 
-TOLD = (store.DamagedError, store.StoreError, SettingError, BuildError)
+TOLD = (DamagedError, StoreError, SettingError, BuildError)
 """The errors that the user sees as one line."""
 
 Use = Callable[[Path], dict[str, Any]]
@@ -133,7 +135,7 @@ def wrong_with(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[st
 
 def finished_run(folder: Path) -> Use:
     """Make a finished run. Whoever asks for it again opens it, or trains."""
-    training.train(SMALL, folder, progress=False)
+    trainer.train(SMALL, folder, progress=False)
     return of_run_of(folder)
 
 
@@ -145,11 +147,11 @@ def unfinished_run(folder: Path) -> Use:
         if epoch == 2:
             raise KeyboardInterrupt
 
-    begin = training._Trainer.on_epoch_begin
-    with mock.patch.object(training._Trainer, "on_epoch_begin", interrupt), contextlib.suppress(KeyboardInterrupt):
-        training.train(SMALL, folder, progress=False)
+    begin = trainer._Trainer.on_epoch_begin
+    with mock.patch.object(trainer._Trainer, "on_epoch_begin", interrupt), contextlib.suppress(KeyboardInterrupt):
+        trainer.train(SMALL, folder, progress=False)
     alone = folder.with_name("alone")
-    training.train(SMALL, alone, progress=False)
+    trainer.train(SMALL, alone, progress=False)
     return of_run_of(alone)
 
 
@@ -159,7 +161,7 @@ def of_run_of(alone: Path) -> Use:
     def use(place: Path) -> dict[str, Any]:
         opened = attempt(lambda: numbers(run.Run(place / SMALL.name)))
         with begun_anew_from(alone):
-            return {"opened": opened, "trained": numbers(training.train(SMALL, place, progress=False))}
+            return {"opened": opened, "trained": numbers(trainer.train(SMALL, place, progress=False))}
 
     return use
 
@@ -179,8 +181,8 @@ def begun_anew_from(alone: Path) -> Iterator[None]:
         shutil.copytree(alone / experiment.name, path, dirs_exist_ok=True)
         return mock.Mock()
 
-    original = training._Trainer
-    with mock.patch.object(training, "_Trainer", trainer):
+    original = trainer._Trainer
+    with mock.patch.object(trainer, "_Trainer", trainer):
         yield
 
 
@@ -189,7 +191,7 @@ _begun = itertools.count()
 
 def numbers(opened: run.Run) -> dict[str, Any]:
     """Return the numbers of a run, bit for bit."""
-    weights = [store.unpack(opened.read(run.weights_file(epoch))) for epoch in opened.kept_epochs]
+    weights = [storage.unpack(opened.read(run.weights_file(epoch))) for epoch in opened.kept_epochs]
     return {
         "epochs": opened.epochs,
         "history": {name: values.tobytes() for name, values in opened.history.items()},
@@ -220,7 +222,7 @@ def a_sweep(folder: Path) -> Use:
 
     def read(place: Path) -> dict[str, Any]:
         return {
-            ending: attempt(lambda ending=ending: sweep_table.read_table(place / f"grid.{ending}"))  # type: ignore[misc]
+            ending: attempt(lambda ending=ending: tables.read_table(place / f"grid.{ending}"))  # type: ignore[misc]
             for ending in ("csv", "parquet")
         }
 
@@ -228,7 +230,7 @@ def a_sweep(folder: Path) -> Use:
         before = read(place)
         with mock.patch.object(sweep, "on_dask", in_turn), begun_anew_from(folder):
             rows = list(sweep.train_grid(experiments, place, progress=False).finished.values())
-        sweep_table.write_table(sweep_table.table(rows), place / "grid")
+        tables.write_table(tables.table(rows), place / "grid")
         again = {f"{ending} again": rows_without_times(made) for ending, made in read(place).items()}
         return before | again | {"rows": rows_without_times(rows)}
 
@@ -255,7 +257,7 @@ def sweep_of_a_notebook(folder: Path) -> Use:
 
     def use(place: Path) -> dict[str, Any]:
         with mock.patch.object(sweep, "on_dask", in_turn):
-            outcome = sweep_notebooks.execute_grid(wanted, notebook, place, progress=False)
+            outcome = notebook_grid.execute_grid(wanted, notebook, place, progress=False)
         return {"rows": rows_without_times(list(outcome.finished.values()))}
 
     use(folder)

@@ -17,7 +17,10 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from vaelib import Experiment, book, run, store, sweep_notebooks, sweep_table
+from vaelib import Experiment, run, storage
+from vaelib.book import builder, notebook_grid
+from vaelib.errors import DamagedError
+from vaelib.sweep import tables
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 900  # seconds until a process counts as hung
@@ -63,7 +66,7 @@ def differences(made: Path, alone: Path) -> list[str]:
     """Return in what a finished run differs from an undisturbed one, bit for bit; nothing where it does not."""
     try:
         a, b = run.Run(made), run.Run(alone)
-    except store.DamagedError as error:
+    except DamagedError as error:
         return [str(error)]
     found = [name for name in ("history", "epoch", "complete") if a.manifest[name] != b.manifest[name]]
     if a.manifest["files"].keys() != b.manifest["files"].keys():
@@ -71,7 +74,7 @@ def differences(made: Path, alone: Path) -> list[str]:
     for name in a.manifest["files"]:
         x, y = a.read(name), b.read(name)
         if name.endswith(".npz"):  # the archive around them may differ
-            x, y = ([(n, v.tobytes()) for n, v in store.unpack(each).items()] for each in (x, y))  # type: ignore[assignment]
+            x, y = ([(n, v.tobytes()) for n, v in storage.unpack(each).items()] for each in (x, y))  # type: ignore[assignment]
         if x != y and name != "provenance.json":  # which holds the times
             found.append(name)
     extra = {path.name for path in made.iterdir()} - {*a.manifest["files"], run.MANIFEST}
@@ -179,7 +182,7 @@ def clock(command: Command) -> float:
 
 def kill_trainings(kills: int, chance: random.Random, folder: Path, tally: Tally) -> None:
     """Kill trainings at random, one to several times until they end."""
-    import vaelib.training  # noqa: F401 - for the forks
+    import vaelib.training.trainer  # noqa: F401 - for the forks
 
     kind = "trainings"
 
@@ -231,7 +234,7 @@ def kill_sweeps(kills: int, chance: random.Random, folder: Path, tally: Tally) -
     def wrong_with(root: Path) -> list[str]:
         found = []
         for ending in ("csv", "parquet"):
-            mine, theirs = (rows_without_times(sweep_table.read_table(r / f"grid.{ending}")) for r in (root, alone))
+            mine, theirs = (rows_without_times(tables.read_table(r / f"grid.{ending}")) for r in (root, alone))
             found += [] if mine == theirs else [f"grid.{ending} differs"]
         for row in theirs:
             found += differences(root / row["run"], alone / row["run"])
@@ -283,7 +286,7 @@ def kill_books(kills: int, chance: random.Random, folder: Path, tally: Tally) ->
     for _ in range(kills):
         (folder / "log").unlink()
         shutil.copytree(alone / "npm", output / "npm")  # so that no kill waits for the network
-        shutil.copyfile(alone / book._MARKER, output / book._MARKER)
+        shutil.copyfile(alone / builder._MARKER, output / builder._MARKER)
         command, moment, how = start(output), chance.uniform(0, seconds), chance.choice(["alone", "all"])
         kind, told, children = f"books, {how}", f"killed after {moment:.0f} of {seconds:.0f} s", []
         killed = not command.ended(moment)
@@ -312,13 +315,13 @@ def of_book(output: Path) -> dict[str, Any]:
     """Return what two builds have to have in common: chapters' glued numbers, runs, the names of the pages' files."""
     found: dict[str, Any] = {}
     for notebook in (output / "source" / "notebooks").glob("*.ipynb"):
-        glued = sweep_notebooks.glued(notebook)
+        glued = notebook_grid.glued(notebook)
         found |= {f"{notebook.stem}: {name}": value for name, value in glued.items() if not is_time(name)}
     for manifest in (output / "runs").rglob(run.MANIFEST):
         opened = run.Run(manifest.parent)
         found |= {
             f"{manifest.parent.name}/{name}": (
-                {n: v.tobytes() for n, v in store.unpack(opened.read(name)).items()}
+                {n: v.tobytes() for n, v in storage.unpack(opened.read(name)).items()}
                 if name.endswith(".npz")
                 else opened.read(name)
             )

@@ -21,7 +21,8 @@ from typing import Any
 import common
 import numpy as np
 
-from vaelib import Experiment, dataset, provenance, sweep
+from vaelib import Experiment, dataset, sweep
+from vaelib.system import provenance
 
 STUDY = 12_000  # runs
 CORES = (16, 64, 200)  # that the study may be spread over
@@ -29,9 +30,10 @@ CORES = (16, 64, 200)  # that the study may be spread over
 # One process that trains them one after another, on all cores.
 _IN_TURN = """
 import sys
-from vaelib import Experiment, sweep_table, train
+from vaelib import Experiment, train
+from vaelib.sweep import tables
 for text in sys.stdin.read().split("\\0"):
-    sweep_table.row(train(Experiment.from_json(text), sys.argv[1], progress=False))
+    tables.row(train(Experiment.from_json(text), sys.argv[1], progress=False))
 """
 
 

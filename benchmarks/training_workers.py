@@ -78,11 +78,11 @@ class KerasTraining:
     ) -> None:
         import keras
 
-        from vaelib import training
         from vaelib.model import VAE
+        from vaelib.training import trainer
 
         self.experiment, self.data = experiment, data
-        self.batches, self.clock = training.Batches, _clock()
+        self.batches, self.clock = trainer.Batches, _clock()
         keras.utils.set_random_seed(experiment.seed)
         if stock:
             from training_stock import StockVAE
@@ -93,7 +93,7 @@ class KerasTraining:
         self.steps_per_execution = steps_per_execution or 1
         # The same for both. Compiled by XLA the stock model is slower on a processor, so it is spared that.
         self.model.compile(
-            optimizer=training._optimizer(experiment, steps=math.ceil(len(data.train) / experiment.batch_size)),
+            optimizer=trainer._optimizer(experiment, steps=math.ceil(len(data.train) / experiment.batch_size)),
             jit_compile=False,
             steps_per_execution=self.steps_per_execution,
         )

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 
 # Quiet, and without the switches' warnings, before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# As `vaelib.engine` has it: a test that imports Keras first would else train with other kernels than the processes that
-# it starts.
+# As `vaelib.system.engine` has it: a test that imports Keras first would else train with other kernels than the
+# processes that it starts.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # What takes minutes, longest first.
@@ -79,7 +79,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than the processors, as tests wait for kernels and browsers; of these a container's quota counts too."""
-    from vaelib import provenance
+    from vaelib.system import provenance
 
     return provenance.processors() + 1
 
@@ -116,8 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def no_traces() -> None:
     """No model that a test or a fixture traced, with functions of its own perhaps, trains in another one."""
-    if "vaelib.traced" in sys.modules:
-        sys.modules["vaelib.traced"].forget()
+    if "vaelib.training.traces" in sys.modules:
+        sys.modules["vaelib.training.traces"].forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

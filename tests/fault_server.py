@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vaelib import cli, training
+from vaelib import cli
+from vaelib.training import trainer
 
 
 class Passages:
@@ -108,8 +109,8 @@ def execute(request: dict[str, Any]) -> None:
     for module, name in ((tempfile, "mkstemp"), (os, "fsync"), (os, "replace"), (os, "unlink")):
         passages.around(module, name)
     passages.halve()
-    passages.before(training._Trainer, "on_train_batch_end", "step")
-    passages.before(training._Trainer, "on_test_batch_end", "validation")
+    passages.before(trainer._Trainer, "on_train_batch_end", "step")
+    passages.before(trainer._Trainer, "on_test_batch_end", "validation")
     sys.argv = ["vaelib", *request["words"]]
     cli.main()
 

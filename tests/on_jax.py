@@ -18,10 +18,12 @@ from interrupting import interrupted
 from same_numbers import EXPERIMENT, enlarge, numbers
 
 import vaelib
-from vaelib import Experiment, backend, dataset, run, store
+from vaelib import Experiment, dataset, run, storage
+from vaelib.errors import TrainingError
 from vaelib.model import VAE
+from vaelib.nn import backend
 from vaelib.run import Run
-from vaelib.training import TrainingError, train
+from vaelib.training import train
 
 pytestmark = pytest.mark.jax
 
@@ -247,7 +249,7 @@ def test_a_last_batch_that_divides_is_shared_too():
 
 def test_the_same_weights_give_tensorflows_numbers():
     """The file holds what test_jax.py computed with TensorFlow from these very weights, before and after training."""
-    expected = store.unpack(Path(os.environ["VAELIB_TEST_EXPECTED"]).read_bytes())
+    expected = storage.unpack(Path(os.environ["VAELIB_TEST_EXPECTED"]).read_bytes())
     vae = VAE(EXPERIMENT)
     before = [expected[name] for name in sorted(expected) if name.startswith("before")]
     for variable, array in zip(vae.weights, before, strict=True):

@@ -14,7 +14,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import Experiment, animation, dataset, film, scene, store
+from vaelib import Experiment, animation, dataset
+from vaelib.animation import encoder
+from vaelib.errors import StoreError
+from vaelib.figures import scene
 
 N, EPOCHS = 40, 2
 
@@ -109,7 +112,7 @@ def test_a_place_that_cannot_be_written_is_named_and_nothing_is_drawn(
     tmp_path: Path, mu: np.ndarray, values: dict[str, np.ndarray]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(store.StoreError, match=r"file"):
+    with pytest.raises(StoreError, match=r"file"):
         animation.rotating_embedding(tmp_path / "file" / "film.mp4", mu, values)
 
 
@@ -117,8 +120,8 @@ def test_a_failing_encoder_leaves_the_earlier_film(
     tmp_path: Path, mu: np.ndarray, values: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "film.mp4").write_text("earlier")
-    monkeypatch.setattr(film, "_ENCODING", ["-no-such-option", "1"])
-    with pytest.raises(store.StoreError, match="the encoder failed"):
+    monkeypatch.setattr(encoder, "_ENCODING", ["-no-such-option", "1"])
+    with pytest.raises(StoreError, match="the encoder failed"):
         animation.rotating_embedding(tmp_path / "film.mp4", mu, values, frames=2, progress=False)
     assert (tmp_path / "film.mp4").read_text() == "earlier"
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
@@ -127,32 +130,32 @@ def test_a_failing_encoder_leaves_the_earlier_film(
 def test_an_interruption_leaves_the_earlier_film(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_text("earlier")
 
-    def make() -> film.Drawing:
+    def make() -> encoder.Drawing:
         def draw(frame: int) -> None:
             if frame == 2:
                 raise KeyboardInterrupt
 
-        return film.Drawing(Figure(figsize=(1, 1)), draw, [])
+        return encoder.Drawing(Figure(figsize=(1, 1)), draw, [])
 
     with pytest.raises(KeyboardInterrupt):
-        film.render(tmp_path / "film.mp4", make, 4, fps=2, progress=False, workers=1)
+        encoder.render(tmp_path / "film.mp4", make, 4, fps=2, progress=False, workers=1)
     assert (tmp_path / "film.mp4").read_text() == "earlier"
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
-def numbered() -> film.Drawing:
+def numbered() -> encoder.Drawing:
     """A picture whose shade is the frame's number."""
     figure = Figure(figsize=(0.4, 0.4), dpi=50)
     axis = figure.add_axes((0, 0, 1, 1))
     image = axis.imshow(np.zeros((1, 1)), vmin=0, vmax=255)
-    return film.Drawing(figure, lambda frame: image.set_data([[frame]]), [image])
+    return encoder.Drawing(figure, lambda frame: image.set_data([[frame]]), [image])
 
 
 def test_several_processes_draw_what_one_draws_in_order_and_in_its_style() -> None:
-    n = 3 * film._CHUNK + 1
+    n = 3 * encoder._CHUNK + 1
     with mpl.rc_context({"image.cmap": "bone"}):
         alone, together = (
-            np.array(list(film._pictures(film._Canvas(numbered()), numbered, n, workers))) for workers in (1, 2)
+            np.array(list(encoder._pictures(encoder._Canvas(numbered()), numbered, n, workers))) for workers in (1, 2)
         )
     np.testing.assert_array_equal(together, alone)
     expected = mpl.colormaps["bone"](np.arange(n), bytes=True)
@@ -161,7 +164,7 @@ def test_several_processes_draw_what_one_draws_in_order_and_in_its_style() -> No
 
 def test_a_gif_moves_and_is_as_wide_as_asked(tmp_path: Path, mu: np.ndarray, values: dict[str, np.ndarray]) -> None:
     made = animation.rotating_embedding(tmp_path / "film.mp4", mu, values, frames=30, fps=15, progress=False)
-    path = film.gif(made, width=200, fps=5)
+    path = encoder.gif(made, width=200, fps=5)
     assert path == tmp_path / "film.gif"
     with Image.open(path) as picture:
         assert picture.format == "GIF" and picture.width == 200 and picture.n_frames == 10
@@ -169,8 +172,8 @@ def test_a_gif_moves_and_is_as_wide_as_asked(tmp_path: Path, mu: np.ndarray, val
         first = np.asarray(picture.convert("L"), int)
         picture.seek(5)
         assert (abs(np.asarray(picture.convert("L"), int) - first) > 50).any()
-    with pytest.raises(store.StoreError, match=r"missing\.mp4"):
-        film.gif(tmp_path / "missing.mp4")
+    with pytest.raises(StoreError, match=r"missing\.mp4"):
+        encoder.gif(tmp_path / "missing.mp4")
 
 
 @pytest.mark.parametrize("progress", [True, False])
@@ -191,20 +194,20 @@ def test_a_bar_tells_how_many_frames_are_drawn_and_leaves_nothing_behind(
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[film.Drawing]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[encoder.Drawing]:
     """The drawings of the films asked for, which are not rendered."""
-    found: list[film.Drawing] = []
+    found: list[encoder.Drawing] = []
 
     def render(path: Any, make: Any, frames: int, **_: Any) -> Any:
         found.append(make())
         return frames
 
-    monkeypatch.setattr(film, "render", render)
+    monkeypatch.setattr(encoder, "render", render)
     return found
 
 
 def test_the_ring_stays_on_the_sheet_as_it_turns(
-    mu: np.ndarray, values: dict[str, np.ndarray], drawn: list[film.Drawing]
+    mu: np.ndarray, values: dict[str, np.ndarray], drawn: list[encoder.Drawing]
 ) -> None:
     animation.rotating_embedding("r.mp4", mu, values, ring=mu[:7], frames=8)
     for frame in (0, 3):
@@ -216,7 +219,7 @@ def test_the_ring_stays_on_the_sheet_as_it_turns(
             assert max(np.linalg.norm(dots - point, axis=1).min() for point in ring) < 1e-9
 
 
-def test_a_walk_shows_the_point_in_both_spaces_and_says_when_it_is_in_the_hole(drawn: list[film.Drawing]) -> None:
+def test_a_walk_shows_the_point_in_both_spaces_and_says_when_it_is_in_the_hole(drawn: list[encoder.Drawing]) -> None:
     experiment = Experiment.from_profile("smoke", region="punctured")
     data = dataset.build(experiment.data)
 

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from vaelib import Experiment, backend, dataset, train
+from vaelib import Experiment, dataset, train
+from vaelib.errors import TrainingError
 from vaelib.model import VAE
+from vaelib.nn import backend
 from vaelib.run import _parts
-from vaelib.training import TrainingError
 
 SMALL = Experiment.from_profile("smoke", n_images=80, width=0.06, batch_size=16)
 

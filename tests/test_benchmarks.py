@@ -14,8 +14,9 @@ import pytest
 from gradients import gradients
 from scipy.special import expit
 
-from vaelib import Experiment, provenance
+from vaelib import Experiment
 from vaelib.model import VAE, build_decoder, build_encoder
+from vaelib.system import provenance
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 TINY = Experiment.from_profile("smoke", latent_dim=4, gamma=0.3, beta=0.02)

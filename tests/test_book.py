@@ -18,15 +18,17 @@ import nbformat
 import numpy as np
 import pytest
 
-from vaelib import book, chapters, study, sweep, sweep_table, vendor
-from vaelib.experiment import Experiment, SettingError
+from vaelib import book
+from vaelib.book import builder, chapters, vendor
+from vaelib.errors import BuildError, SettingError, StoreError
+from vaelib.experiment import Experiment
 from vaelib.run import Run, finished_epochs
-from vaelib.store import StoreError
+from vaelib.study import trainings
+from vaelib.sweep import cluster, grid, tables
 from vaelib.training import train
-from vaelib.vendor import BuildError
 
 ROOT = Path(__file__).parent.parent
-REAL_PAGES = book._pages
+REAL_PAGES = builder._pages
 
 PARAMETERS = """from typing import Optional
 
@@ -79,13 +81,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_chapter(root, "01_one")
     write_chapter(root, "02_two", parameters=PARAMETERS + "\nturns: int = 3  # how often")
     monkeypatch.setattr(vendor, "collect", lambda book, cache, target: target.mkdir(parents=True, exist_ok=True))
-    monkeypatch.setattr(book, "_pages", lambda source, output: output / "html")
+    monkeypatch.setattr(builder, "_pages", lambda source, output: output / "html")
     return root
 
 
 @pytest.fixture
 def tree_with_pages(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(book, "_pages", REAL_PAGES)
+    monkeypatch.setattr(builder, "_pages", REAL_PAGES)
     return tree
 
 
@@ -108,12 +110,12 @@ def test_the_studys_trainings_are_made_before_the_chapter_that_reads_them(
     plan.write_text(
         "profile: smoke\nsettings: {n_images: 80, width: 0.06, epochs: 1, snapshots: []}\ngrid: {seed: [0, 1, 2]}\n"
     )
-    monkeypatch.setattr(study, "PLAN", plan)
-    monkeypatch.setattr(sweep, "_default_workers", lambda: 1)
+    monkeypatch.setattr(trainings, "PLAN", plan)
+    monkeypatch.setattr(cluster, "_default_workers", lambda: 1)
     asks = PARAMETERS + "\nsweep_seeds: Optional[int] = 1  # most seeds"
     write_chapter(tree, "02_two", "assert len(list((runs / 'sweep').glob('*/manifest.json'))) == 2", parameters=asks)
     book.build(tree, parameters={"sweep_seeds": "2"})
-    rows = sweep_table.read_table(tree / "_build" / "study" / "table.csv")
+    rows = tables.read_table(tree / "_build" / "study" / "table.csv")
     assert [row["seed"] for row in rows] == [0, 1]
     assert json.loads((tree / "_build" / "study" / "provenance.json").read_text())["fresh"]
     seconds = json.loads((tree / "_build" / "timings.json").read_text())
@@ -232,7 +234,7 @@ def test_a_log_that_cannot_be_written_is_named(tree: Path, precious: Path) -> No
 def test_runs_of_the_study_are_kept_for_a_chapter_that_does_not_read_them(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(book, "_train_study", lambda chapters, output: {})
+    monkeypatch.setattr(builder, "_train_study", lambda chapters, output: {})
     write_chapter(tree, "02_two", parameters=PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds")
     book.build(tree, profile="smoke")
     runs = tree / "_build" / "runs"
@@ -342,7 +344,9 @@ def cited_tree(tree_with_pages: Path) -> Path:
     number = "Found: {glue:text}`../notebooks/02_two.ipynb::number:d`"
     (tree / "book" / "index.md").write_text(f"# Small\n\nWhat is found?\n\n{number}, [here](errata.md).\n")
     (tree / "book" / "errata.md").write_text(f"# Errata\n\n{number}.\n")
-    (tree / "book" / "api.md").write_text("# The library\n\n```{eval-rst}\n.. automodule:: vaelib.results\n```\n")
+    (tree / "book" / "api.md").write_text(
+        "# The library\n\n```{eval-rst}\n.. automodule:: vaelib.storage.results\n```\n"
+    )
     with open(tree / "_toc.yml", "a") as toc:
         print("- file: book/errata\n- file: book/api", file=toc)
     with open(tree / "_config.yml", "a") as configuration:
@@ -493,7 +497,7 @@ def command_line(
     *arguments: str,
     env: Mapping[str, str] | None = None,
     group: bool = False,
-    plan: Path = study.PLAN,
+    plan: Path = trainings.PLAN,
 ) -> subprocess.Popen[str]:
     """Start `vaelib book` in the tree, without the vendored parts and the pages, in a `group` of its own or not.
 
@@ -501,11 +505,14 @@ def command_line(
     """
     program = (
         "import pathlib\n"
-        "from vaelib import book, cli, study, sweep, vendor\n"
-        "sweep._default_workers = lambda: 1\n"
-        f"study.PLAN = pathlib.Path({str(plan)!r})\n"
+        "from vaelib import cli\n"
+        "from vaelib.book import builder, vendor\n"
+        "from vaelib.study import trainings\n"
+        "from vaelib.sweep import cluster\n"
+        "cluster._default_workers = lambda: 1\n"
+        f"trainings.PLAN = pathlib.Path({str(plan)!r})\n"
         "vendor.collect = lambda book, cache, target: target.mkdir(parents=True, exist_ok=True)\n"
-        "book._pages = lambda source, output: output / 'html'\n"
+        "builder._pages = lambda source, output: output / 'html'\n"
         "cli.main()"
     )
     return subprocess.Popen(
@@ -550,14 +557,15 @@ def test_an_interrupted_build_keeps_its_runs_and_goes_on_from_there(tree: Path, 
     output, gate = tree / "_build", tree / "gate"
     halting = f"""
 import pathlib, time
-from vaelib import train, training
+from vaelib import train
+from vaelib.training import trainer
 
-def wait(trainer, epoch, logs=None, original=training._Trainer.on_epoch_begin):
+def wait(trainer, epoch, logs=None, original=trainer._Trainer.on_epoch_begin):
     while epoch == 2 and trainer.experiment.seed == 2 and not pathlib.Path({str(gate)!r}).exists():
         time.sleep(0.05)
     original(trainer, epoch, logs)
 
-training._Trainer.on_epoch_begin = wait"""
+trainer._Trainer.on_epoch_begin = wait"""
     training = [f"train(Experiment.from_json({experiment.to_json()!r}), runs)" for experiment in experiments]
     write_chapter(tree, "01_one", halting, *training)
     first, second = (output / "runs" / experiment.name for experiment in experiments)
@@ -595,19 +603,19 @@ def test_an_interrupted_study_keeps_its_runs_and_goes_on_with_the_rest(tree: Pat
     workers.mkdir()
     preload.write_text(f"""
 import os, pathlib, time
-from vaelib import training
+from vaelib.training import trainer
 
 pathlib.Path({str(workers)!r}, str(os.getpid())).touch()
 
-def wait(trainer, epoch, logs=None, original=training._Trainer.on_epoch_begin):
+def wait(trainer, epoch, logs=None, original=trainer._Trainer.on_epoch_begin):
     while epoch == 1 and trainer.experiment.seed == 1 and not pathlib.Path({str(gate)!r}).exists():
         time.sleep(0.05)
     original(trainer, epoch, logs)
 
-training._Trainer.on_epoch_begin = wait""")
+trainer._Trainer.on_epoch_begin = wait""")
     write_chapter(tree, "02_two", parameters=PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds")
     output, environment = tree / "_build", {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(preload)}
-    first, second = (output / "runs" / "sweep" / each.name for each in sweep.read(plan).experiments())
+    first, second = (output / "runs" / "sweep" / each.name for each in grid.read(plan).experiments())
     finished = (first / "manifest.json", first.with_name(f"{first.name}.measures.json"))
 
     process = command_line(tree, "--jobs", "1", env=environment, group=True, plan=plan)
@@ -632,7 +640,7 @@ training._Trainer.on_epoch_begin = wait""")
     assert process.returncode == 0, errors
     assert [path.stat().st_mtime_ns for path in finished] == kept, "a finished run was trained or measured again"
     assert Run(second).complete
-    assert [row["seed"] for row in sweep_table.read_table(output / "study" / "table.csv")] == [0, 1]
+    assert [row["seed"] for row in tables.read_table(output / "study" / "table.csv")] == [0, 1]
     assert sorted(str(entry["chapter"]) for entry in told(output)) == ["01_one", "02_two"]
 
 
@@ -695,7 +703,7 @@ def test_a_tree_without_chapters_is_named(tree: Path) -> None:
 def test_a_second_build_into_the_same_folder_is_refused_and_harms_nothing(tree: Path, precious: Path) -> None:
     output = tree / "_build"
     program = (
-        "import pathlib, sys, time\nfrom vaelib import book\nwith book._alone(pathlib.Path(sys.argv[1])):\n"
+        "import pathlib, sys, time\nfrom vaelib.book import builder\nwith builder._alone(pathlib.Path(sys.argv[1])):\n"
         "    print('building', flush=True)\n    time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(output)], stdout=subprocess.PIPE, text=True) as first:
@@ -712,6 +720,6 @@ def test_a_second_build_into_the_same_folder_is_refused_and_harms_nothing(tree: 
             first.kill()
     # The lock of a killed build is free, and what it told of itself is not believed.
     assert (output / ".building").exists()
-    with book._alone(output):
+    with builder._alone(output):
         pass
     assert not (output / ".building").exists()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vaelib.chance import Score, beside_chance, near_zero, paired
+from vaelib.statistics import Score, beside_chance, near_zero, paired
 
 
 def test_pairings_break_the_pairs_and_keep_both_sides() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vaelib import claims
-from vaelib.claims import Rule, judge
-from vaelib.experiment import SettingError
+from vaelib.errors import SettingError
+from vaelib.study import claims
+from vaelib.study.claims import Rule, judge
 
 ANY = {"id": "x", "said": "so", "measured": "m", "because": "b"}
 

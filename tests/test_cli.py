@@ -10,7 +10,8 @@ from typing import get_args
 
 import pytest
 
-from vaelib import cli, curves, store
+from vaelib import cli, curves, storage
+from vaelib.errors import StoreError
 from vaelib.experiment import DataSettings, Experiment
 
 HEAVY = ("keras", "tensorflow", "jax", "matplotlib", "plotly", "scipy", "sklearn", "papermill", "nbformat")
@@ -209,9 +210,9 @@ def test_train_makes_a_run_and_tells_where(
 
     # Where nothing can be written, what is finished is told all the same, and what is not ends at once.
     def refuse(folder: Path) -> None:
-        raise store.StoreError(f"cannot write {folder}")
+        raise StoreError(f"cannot write {folder}")
 
-    monkeypatch.setattr(store, "check_writable", refuse)
+    monkeypatch.setattr(storage, "check_writable", refuse)
     assert call(monkeypatch, capsys, *words)[:2] == (0, out)
     monkeypatch.setitem(sys.modules, "vaelib.training", None)
     assert call(monkeypatch, capsys, *words, "--seed", "1") == (2, "", f"vaelib: cannot write {tmp_path}\n")

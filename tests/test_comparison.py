@@ -7,9 +7,9 @@ import pytest
 import synthetic_sweep
 from scipy import stats
 
-from vaelib import comparison
-from vaelib.comparison import METHODS, QUANTITIES, STANDARD, STUDY, Estimate, Setting
-from vaelib.experiment import SettingError
+from vaelib.errors import SettingError
+from vaelib.study import comparison
+from vaelib.study.comparison import METHODS, QUANTITIES, STANDARD, STUDY, Estimate, Setting
 
 COVARIANCE = METHODS[1]
 

@@ -1,6 +1,6 @@
 """The tables of the comparison: every cell from the runs, a dash for what lacks, chance beside every score."""
 
-from vaelib import comparison, comparison_tables
+from vaelib.study import comparison, comparison_tables
 
 
 def row(seed=0, error=0.04, **settings):

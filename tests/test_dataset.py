@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaelib import curves, dataset, exchange, store
-from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment, SettingError
+from vaelib import curves, dataset, storage
+from vaelib.dataset import exchange, images
+from vaelib.errors import SettingError, StoreError
+from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -111,7 +113,7 @@ def test_splits_are_disjoint_ordered_and_complete(five_thousand, region):
 def test_the_training_size_is_known_without_images(region, monkeypatch):
     settings = Experiment.from_profile("smoke", region=region)
     expected = len(dataset.build(settings).train)
-    monkeypatch.setattr(dataset, "draw", None)
+    monkeypatch.setattr(images, "draw", None)
     assert dataset.training_size(settings) == dataset.training_size(settings.data) == expected
     with pytest.raises(SettingError, match="0 validate"):
         dataset.training_size(settings.replace(n_images=20, region="punctured", hole_radius=1.0))
@@ -384,9 +386,9 @@ def test_a_full_disk_costs_a_warning_and_no_second_drawing(monkeypatch):
     monkeypatch.setattr(curves, "render", lambda *a, **k: drawn.append(1) or render(*a, **k))
 
     def full(path, content):
-        raise store.StoreError(f"cannot write {path}: No space left on device")
+        raise StoreError(f"cannot write {path}: No space left on device")
 
-    monkeypatch.setattr(store, "write", full)
+    monkeypatch.setattr(storage, "write", full)
     with pytest.warns(UserWarning, match="No space left"):
         assert len(dataset.build(small()).images) == 300
     assert len(drawn) == 1
@@ -490,7 +492,7 @@ def test_export_refuses_a_folder_in_use_and_names_one_it_cannot_write(tmp_path):
     with pytest.raises(SettingError, match="used' is not empty"):
         exchange.export(data, tmp_path / "used")
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["thesis.txt"]
-    with pytest.raises(store.StoreError, match="cannot write"):
+    with pytest.raises(StoreError, match="cannot write"):
         exchange.export(data, tmp_path / "used" / "thesis.txt" / "out")
 
 

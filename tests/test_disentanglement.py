@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaelib import disentanglement, metrics
-from vaelib.chance import Score
 from vaelib.disentanglement import active, active_units, dci, mean_correlation, mig, modularity, sap, total_correlation
+from vaelib.statistics import Score
 
 pytestmark = pytest.mark.filterwarnings("error")  # no score may divide by zero
 

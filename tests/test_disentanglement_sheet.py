@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from vaelib import geometry
-from vaelib.chance import Score
-from vaelib.disentanglement_sheet import continuity, factor_angle, tangent_alignment, trustworthiness
+from vaelib.geometry.tangents import continuity, factor_angle, tangent_alignment, trustworthiness
+from vaelib.statistics import Score
 
 pytestmark = pytest.mark.filterwarnings("error")
 

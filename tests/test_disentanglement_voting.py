@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vaelib import Experiment, dataset, disentanglement_voting
-from vaelib.chance import Score
-from vaelib.disentanglement_voting import beta_vae_score, factor_vae_score
+from vaelib import Experiment, dataset
+from vaelib.disentanglement import interventions
+from vaelib.disentanglement.interventions import beta_vae_score, factor_vae_score
+from vaelib.statistics import Score
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -36,7 +37,7 @@ class Known:
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Known]:
     def make(*function: Callable[[np.ndarray], np.ndarray]) -> Known:
         made = Known(*function)
-        monkeypatch.setattr(disentanglement_voting, "_draw", made.draw)
+        monkeypatch.setattr(interventions, "_draw", made.draw)
         return made
 
     return make
@@ -46,7 +47,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Known]:
 def test_codes_that_are_the_factors_of_real_images_score_one(score, monkeypatch) -> None:
     """The encoder looks each image up by its pixels: so they were drawn, at the settings' size, and reached it."""
     table: dict[bytes, np.ndarray] = {}
-    draw = disentanglement_voting._draw
+    draw = interventions._draw
 
     def drawn(parameters: np.ndarray, settings: object) -> np.ndarray:
         images = draw(parameters, settings)  # type: ignore[arg-type]
@@ -57,7 +58,7 @@ def test_codes_that_are_the_factors_of_real_images_score_one(score, monkeypatch)
         assert images.shape[1:] == (32, 32) and images.dtype == np.uint8
         return np.array([table[image.tobytes()] for image in images])
 
-    monkeypatch.setattr(disentanglement_voting, "_draw", drawn)
+    monkeypatch.setattr(interventions, "_draw", drawn)
     assert score(encode, SETTINGS, votes=10, batch=3).value == pytest.approx(1, abs=0.11)
 
 
@@ -130,9 +131,9 @@ def test_bad_settings_and_codes_are_named(score, known) -> None:
 def test_what_is_asked_again_is_drawn_once_and_large_images_are_not_kept(size: int) -> None:
     settings = Experiment.from_profile("smoke", image_size=size).data
     points = np.random.default_rng(size).uniform([0.5, 0], [2, 2], size=(3, 2))
-    images, again = (disentanglement_voting._draw(points, settings) for _ in range(2))
+    images, again = (interventions._draw(points, settings) for _ in range(2))
     np.testing.assert_array_equal(images, dataset.draw(points, settings))
     assert not images.flags.writeable
     assert (images is again) == (size <= 64)
     wider = settings.model_copy(update={"line_width": 3 * settings.line_width})
-    np.testing.assert_array_equal(disentanglement_voting._draw(points, wider), dataset.draw(points, wider))
+    np.testing.assert_array_equal(interventions._draw(points, wider), dataset.draw(points, wider))

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from vaelib import Experiment, engine, sweep, train
+from vaelib import Experiment, sweep, train
+from vaelib.errors import DeviceError
 from vaelib.run import Run
+from vaelib.system import engine
 
 SMALL = Experiment.from_profile("smoke", n_images=60, width=0.06, batch_size=16, snapshots=(1,))
 HOSTILE = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "tensorflow"}
@@ -56,7 +58,7 @@ def test_a_backend_that_cannot_train_is_told_with_what_is_allowed(name, written,
     else:
         monkeypatch.setenv("KERAS_BACKEND", name)
     told = f"{source} = {name!r}: allowed are tensorflow and jax"
-    with pytest.raises(engine.DeviceError) as raised:
+    with pytest.raises(DeviceError) as raised:
         engine.check()
     assert str(raised.value) == told
     assert raised.value._render_traceback_() == [f"DeviceError: {told}"], "one line in a notebook too"
@@ -64,7 +66,7 @@ def test_a_backend_that_cannot_train_is_told_with_what_is_allowed(name, written,
 
 def test_a_keras_that_was_imported_on_another_backend_is_told(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
-    with pytest.raises(engine.DeviceError, match="imported Keras = 'numpy': allowed are tensorflow and jax"):
+    with pytest.raises(DeviceError, match="imported Keras = 'numpy': allowed are tensorflow and jax"):
         engine.check()
 
 
@@ -72,14 +74,14 @@ def test_a_keras_that_was_imported_on_another_backend_is_told(monkeypatch):
 def test_a_backend_that_is_not_installed_is_told(name, told, unborn, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", name)
     monkeypatch.setattr(engine, "_installed", lambda package: False)
-    with pytest.raises(engine.DeviceError, match=told):
+    with pytest.raises(DeviceError, match=told):
         engine.check()
 
 
 def test_a_device_that_jax_does_not_find_is_one_line(unborn, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
-    with pytest.raises(engine.DeviceError) as raised:
+    with pytest.raises(DeviceError) as raised:
         engine.check_devices()
     told = "JAX_PLATFORMS = 'cuda': this machine has no such device; allowed is what it has, cpu at least, or nothing"
     assert str(raised.value) == f"{told}, which lets JAX choose"
@@ -88,7 +90,7 @@ def test_a_device_that_jax_does_not_find_is_one_line(unborn, monkeypatch):
 def test_a_grid_tells_it_before_its_workers_start(unborn, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     for workers in (None, 1):
-        with pytest.raises(engine.DeviceError, match="allowed are tensorflow and jax"):
+        with pytest.raises(DeviceError, match="allowed are tensorflow and jax"):
             sweep.on_dask({"one": (str, "1")}, workers=workers)
 
 
@@ -97,12 +99,12 @@ def test_a_grid_tells_it_before_its_workers_start(unborn, monkeypatch):
 )
 def test_a_file_that_keras_cannot_read_is_one_line(settings, told, tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    program = "import sys; sys.tracebacklimit = 0; import vaelib.backend"
+    program = "import sys; sys.tracebacklimit = 0; import vaelib.nn.backend"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=loud(KERAS_HOME=str(tmp_path))
     )
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"vaelib.engine.DeviceError: Keras cannot start on tensorflow, with {tmp_path}/keras.json: ")
+    assert last.startswith(f"vaelib.errors.DeviceError: Keras cannot start on tensorflow, with {tmp_path}/keras.json: ")
     assert told.lower() in last.lower()
 
 
@@ -151,7 +153,7 @@ def test_a_notebook_that_trains_shows_no_remarks(tmp_path):
 
 STARTING = """
 import os
-from vaelib import engine
+from vaelib.system import engine
 engine._has_gpu = lambda: {gpu}
 with engine.starting():
     import sys

@@ -13,9 +13,9 @@ import pytest
 import traitlets
 from visitor import PLAIN, PLAIN_MS
 
-from vaelib import Experiment, curves, dataset, explorer_data, train
+from vaelib import Experiment, curves, dataset, train
 from vaelib.experiment import PARAMETER_RANGE
-from vaelib.explorer import Explorer, explorer, module_source, show
+from vaelib.explorer import Explorer, explorer, module_source, packing, show
 from vaelib.run import Run
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 @pytest.fixture(scope="module")
 def packed(runs: dict[str, Run]) -> tuple[dict[str, Any], bytes]:
-    return explorer_data.pack(runs)
+    return packing.pack(runs)
 
 
 @pytest.fixture
@@ -69,25 +69,23 @@ LATENTS = np.random.default_rng(1).normal(0, 1.5, (100, 3)).astype(np.float32)
 
 def decoder_of(run: Run) -> tuple[np.ndarray, dict[str, Any]]:
     """The (2, n) half floats that a page gets, and their shape."""
-    return explorer_data._in_halves(explorer_data.folded_decoder(run, "best")), explorer_data.decoder_shape(run)
+    return packing._in_halves(packing.folded_decoder(run, "best")), packing.decoder_shape(run)
 
 
 def test_the_folded_decoder_is_the_models_borders_included(book_run: Run) -> None:
     book_run = wild(book_run)
-    made = explorer_data.decode(
-        explorer_data.folded_decoder(book_run, "best"), explorer_data.decoder_shape(book_run), LATENTS[:20]
-    )
+    made = packing.decode(packing.folded_decoder(book_run, "best"), packing.decoder_shape(book_run), LATENTS[:20])
     expected = book_run.decode(LATENTS[:20])
     assert expected.min() < 0.05 and expected.max() > 0.95, "an image without contrast would show no difference"
     np.testing.assert_allclose(made, expected, atol=2e-4)
 
 
 def test_two_half_floats_are_enough_and_one_is_not(book_run: Run) -> None:
-    weights, (halves, shape) = explorer_data.folded_decoder(wild(book_run), "best"), decoder_of(book_run)
-    exact = explorer_data.decode(weights, shape, LATENTS[:20])
-    kept = explorer_data.decode(halves.astype(np.float64).sum(axis=0), shape, LATENTS[:20])
+    weights, (halves, shape) = packing.folded_decoder(wild(book_run), "best"), decoder_of(book_run)
+    exact = packing.decode(weights, shape, LATENTS[:20])
+    kept = packing.decode(halves.astype(np.float64).sum(axis=0), shape, LATENTS[:20])
     assert np.abs(kept - exact).max() < 1e-4
-    assert np.abs(explorer_data.decode(halves[0], shape, LATENTS[:20]) - exact).max() > 1e-3
+    assert np.abs(packing.decode(halves[0], shape, LATENTS[:20]) - exact).max() > 1e-3
 
 
 def test_three_runs_of_the_book_fit_into_their_share_of_a_page(book_run: Run) -> None:
@@ -97,17 +95,17 @@ def test_three_runs_of_the_book_fit_into_their_share_of_a_page(book_run: Run) ->
     others = Experiment.from_profile("book").n_images - 1000  # at most: of these a and b
     more = 3 * ((1000 - few) * each + others * 2 * 2) * 4 // 3  # of the training images that this run has not
     three = {name: book_run for name in ("standard", "modified", "punctured")}
-    info, data = explorer_data.pack(three, budget=explorer_data.MOST_BYTES - more)
+    info, data = packing.pack(three, budget=packing.MOST_BYTES - more)
     made = Explorer(info, data, run="standard", parameters=(1.25, 1.0))
     kept = [len(entry["decoders"]) for entry in info["runs"]]
     total = len(made.html(b"", "")) + more
     print(f"\n{total / 1000:.0f} kB in the page, {kept[0]} decoders a run")
-    assert total + 100_000 <= explorer_data.MOST_BYTES
+    assert total + 100_000 <= packing.MOST_BYTES
     assert set(kept) <= {4, 5, 6, 7}
 
 
 def test_a_small_budget_still_has_the_best_epochs_decoder(runs: dict[str, Run]) -> None:
-    info, _ = explorer_data.pack({"one": runs["standard"]}, budget=0)
+    info, _ = packing.pack({"one": runs["standard"]}, budget=0)
     assert list(info["runs"][0]["decoders"]) == [str(runs["standard"].best_epoch)]
 
 
@@ -116,7 +114,7 @@ def test_a_small_budget_still_has_the_best_epochs_decoder(runs: dict[str, Run]) 
     [(1, 6, [6]), (2, 6, [0, 6]), (5, 6, [0, 1, 2, 4, 6]), (5, 5, [0, 1, 2, 5, 6]), (9, 3, [0, 1, 2, 3, 4, 5, 6])],
 )
 def test_the_epochs_with_decoders_are_spread(n: int, best: int, expected: list[int]) -> None:
-    assert explorer_data.spread(range(7), n, best) == expected
+    assert packing.spread(range(7), n, best) == expected
 
 
 def test_what_is_packed_is_what_the_run_has(packed: tuple[dict[str, Any], bytes], runs: dict[str, Run]) -> None:
@@ -124,25 +122,23 @@ def test_what_is_packed_is_what_the_run_has(packed: tuple[dict[str, Any], bytes]
     for entry in info["runs"]:
         run = runs[entry["name"]]
         built = dataset.build(run.experiment.data)
-        np.testing.assert_allclose(
-            explorer_data.unpack(data, entry["points"]), built.parameters[built.train], atol=2 / 65535
-        )
+        np.testing.assert_allclose(packing.unpack(data, entry["points"]), built.parameters[built.train], atol=2 / 65535)
         assert len(entry["embeddings"]) == run.epochs + 1
         for epoch, part in enumerate(entry["embeddings"]):
             mu = run.embeddings[epoch]
             step = np.ptp(mu, axis=0).max() / 255
-            np.testing.assert_allclose(explorer_data.unpack(data, part), mu, atol=0.51 * step)
-        errors = explorer_data.unpack(data, entry["errors"][str(run.best_epoch)])
+            np.testing.assert_allclose(packing.unpack(data, part), mu, atol=0.51 * step)
+        errors = packing.unpack(data, entry["errors"][str(run.best_epoch)])
         images = built.images[built.train]
         own = np.square(run.reconstruct(images) - images / 255).mean(axis=(1, 2)) / (images / 255).var(axis=(1, 2))
         np.testing.assert_allclose(errors, np.minimum(own, np.percentile(own, 98)), atol=np.ptp(own) / 255)
 
 
 def test_of_the_training_images_beyond_the_first_the_places_are_kept(runs: dict[str, Run]) -> None:
-    info, data = explorer_data.pack({"one": runs["standard"]}, n_points=25)
+    info, data = packing.pack({"one": runs["standard"]}, n_points=25)
     (entry,) = info["runs"]
     built = dataset.build(runs["standard"].experiment.data)
-    places = [explorer_data.unpack(data, entry[name]) for name in ("points", "others")]
+    places = [packing.unpack(data, entry[name]) for name in ("points", "others")]
     assert [len(part) for part in places] == [25, len(built.train) - 25]
     np.testing.assert_allclose(np.concatenate(places), built.parameters[built.train], atol=2 / 65535)
     assert entry["embeddings"][0]["shape"][0] == 25
@@ -151,25 +147,25 @@ def test_of_the_training_images_beyond_the_first_the_places_are_kept(runs: dict[
 def test_the_hardest_part_is_that_of_the_largest_mean_error() -> None:
     points = np.random.default_rng(5).uniform([0.5, 0], [2, 2], (400, 2))
     errors = np.where((points[:, 0] < 1) & (points[:, 1] > 4 / 3), 3.0, 1.0)  # the first third of a, the last of b
-    part, centre, error = explorer_data.hardest_part(points, errors)
+    part, centre, error = packing.hardest_part(points, errors)
     assert part == (0, 2) and error == 3
     np.testing.assert_allclose(centre, [0.75, 5 / 3])
     # One large error among many small ones is not where it is hard on average.
     errors[np.flatnonzero(points[:, 0] > 1.6)[0]] = 9
-    assert explorer_data.hardest_part(points, errors)[0] == (0, 2)
-    part, centre, error = explorer_data.hardest_part([[2, 2]], [0.5], n=2)  # the space's last corner belongs to a part
+    assert packing.hardest_part(points, errors)[0] == (0, 2)
+    part, centre, error = packing.hardest_part([[2, 2]], [0.5], n=2)  # the space's last corner belongs to a part
     assert part == (1, 1) and centre.tolist() == [1.625, 1.5] and error == 0.5
 
 
 @pytest.mark.parametrize(("points", "errors"), [(np.zeros((3, 2)), np.zeros(2)), (np.zeros((0, 2)), np.zeros(0))])
 def test_a_hardest_part_needs_an_error_for_each_point(points: np.ndarray, errors: np.ndarray) -> None:
     with pytest.raises(ValueError, match="allowed is one error a point"):
-        explorer_data.hardest_part(points, errors)
+        packing.hardest_part(points, errors)
 
 
 def test_means_are_exact_on_the_grid_and_close_between(made: Explorer, runs: dict[str, Run]) -> None:
     run = runs["standard"]
-    grid = explorer_data.grid_points()
+    grid = packing.grid_points()
     on = run.encode(dataset.draw(grid, run.experiment.data), run.best_epoch)
     np.testing.assert_allclose(made.means(grid, "standard", run.best_epoch), on, atol=1e-4 * np.ptp(on))
     between = np.random.default_rng(2).uniform([0.5, 0], [2, 2], (100, 2))
@@ -179,12 +175,12 @@ def test_means_are_exact_on_the_grid_and_close_between(made: Explorer, runs: dic
 
 
 def test_interpolation_is_bilinear_and_stays_within_the_edge() -> None:
-    a, b = explorer_data.grid_points().reshape(*explorer_data.GRID, 2).transpose(2, 0, 1)
+    a, b = packing.grid_points().reshape(*packing.GRID, 2).transpose(2, 0, 1)
     table = np.stack([a, b, a * b], axis=-1)
     points = np.random.default_rng(3).uniform([0.5, 0], [2, 2], (50, 2))
     expected = np.column_stack([points, points.prod(axis=1)])
-    np.testing.assert_allclose(explorer_data.interpolate(table, points), expected, atol=1e-12)
-    np.testing.assert_allclose(explorer_data.interpolate(table, [9, -9]), [2, 0, 0])
+    np.testing.assert_allclose(packing.interpolate(table, points), expected, atol=1e-12)
+    np.testing.assert_allclose(packing.interpolate(table, [9, -9]), [2, 0, 0])
 
 
 def test_parameters_move_mu_and_mu_moves_nothing(made: Explorer) -> None:
@@ -254,7 +250,7 @@ def test_more_points_than_a_page_can_move_are_refused(runs: dict[str, Run]) -> N
     for n_points in (0, 1501):
         with pytest.raises(ValueError, match=f"^n_points = {n_points}: allowed are 1 to 1,500$"):
             explorer(runs, n_points=n_points)
-    info, _ = explorer_data.pack({"one": runs["standard"]}, n_points=1500)
+    info, _ = packing.pack({"one": runs["standard"]}, n_points=1500)
     assert info["runs"][0]["points"]["shape"] == [runs["standard"].embeddings.shape[1], 2]
 
 
@@ -703,8 +699,8 @@ def test_the_point_leaves_a_trail_in_both_spaces_until_the_epoch_changes(reader:
 def test_where_no_decoder_is_kept_the_page_tells_whose_decoder_and_latents_it_shows(
     browser: Any, runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explorer_data, "_MOST_DECODERS", 2)
-    info, data = explorer_data.pack({"one": runs["standard"]}, n_points=10)
+    monkeypatch.setattr(packing, "_MOST_DECODERS", 2)
+    info, data = packing.pack({"one": runs["standard"]}, n_points=10)
     kept = sorted(map(int, info["runs"][0]["decoders"]))
     (left_out,) = set(range(3)) - set(kept)
     before = max(epoch for epoch in kept if epoch < left_out)
@@ -713,10 +709,10 @@ def test_where_no_decoder_is_kept_the_page_tells_whose_decoder_and_latents_it_sh
     page = reader.open(f"#explorer?epoch={left_out}")
     reader.settle()
     note, told = page.locator(".vx-bottom > div:nth-child(2) .vx-note"), page.locator(".vx-state")
-    weights = explorer_data.kept_decoder(info, data, "one", before)
+    weights = packing.kept_decoder(info, data, "one", before)
 
     def decoded_is_of(mu: Any) -> None:
-        expected = 255 * explorer_data.decode(weights, info["decoder"], [mu])[0]
+        expected = 255 * packing.decode(weights, info["decoder"], [mu])[0]
         drawn = page.eval_on_selector(
             DECODED,
             """c => {

@@ -28,9 +28,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interrupting import interrupted
 
-from vaelib import Experiment, run, store, training
+from vaelib import Experiment, run, storage
+from vaelib.errors import DamagedError, StoreError, TrainingError
 from vaelib.run import Run
-from vaelib.training import TrainingError, train
+from vaelib.storage import files
+from vaelib.training import train, trainer
 
 TINY = Experiment.from_profile(
     "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
@@ -60,7 +62,7 @@ def same(a: Run, b: Run) -> None:
         assert weights == {run.weights_file(epoch) for epoch in each.kept_epochs}
     for name in a.manifest["files"]:
         if name.startswith("weights-"):
-            x, y = (store.unpack(each.read(name)) for each in (a, b))
+            x, y = (storage.unpack(each.read(name)) for each in (a, b))
             assert list(x) == list(y) and all(x[weight].tobytes() == y[weight].tobytes() for weight in x)
         elif name != "provenance.json":  # which holds the times
             assert a.read(name) == b.read(name), name
@@ -325,7 +327,7 @@ FILM = """
 import sys, time
 from pathlib import Path
 from matplotlib.figure import Figure
-from vaelib import film
+from vaelib.animation import encoder
 
 folder = sys.argv[1]
 
@@ -333,16 +335,16 @@ def make():
     def draw(frame):
         Path(folder, "begun").touch()
         time.sleep(0.2)
-    return film.Drawing(Figure(figsize=(1, 1)), draw, [])
+    return encoder.Drawing(Figure(figsize=(1, 1)), draw, [])
 
-film.render(f"{folder}/film.mp4", make, 10_000, fps=2, progress=False, workers=2)
+encoder.render(f"{folder}/film.mp4", make, 10_000, fps=2, progress=False, workers=2)
 """
 POOL = """
 import sys, time
 from pathlib import Path
-from vaelib import parallel
+from vaelib.system import processes
 
-with parallel.pool(1) as processes:
+with processes.pool(1) as processes:
     processes.submit(Path(sys.argv[1], "begun").touch).result()
     time.sleep(600)
 """
@@ -414,7 +416,7 @@ def test_no_flipped_byte_goes_unnoticed(finished: Run, unfinished: Run, data: st
     flipped = bytes([good[position] ^ data.draw(st.integers(1, 255))])
     path.write_bytes(good[:position] if cut else good[:position] + flipped + good[position + 1 :])
     try:
-        with pytest.raises(store.DamagedError, match=re.escape(path.name)):
+        with pytest.raises(DamagedError, match=re.escape(path.name)):
             Run(path.parent)
     finally:
         path.write_bytes(good)
@@ -432,18 +434,18 @@ def truncated(path: Path) -> None:
 
 def of_another_version(path: Path) -> None:
     """Write a valid manifest under the next format number."""
-    manifest = store.read_json(path.parent / run.MANIFEST)
+    manifest = storage.read_json(path.parent / run.MANIFEST)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "FORMAT", store.FORMAT + 1)
-        store.write_json(path.parent / run.MANIFEST, manifest)
+        patch.setattr(files, "FORMAT", storage.FORMAT + 1)
+        storage.write_json(path.parent / run.MANIFEST, manifest)
 
 
 def of_other_settings(path: Path) -> None:
     """Put another run in this one's place, whole and valid."""
     experiment = TINY.replace(seed=5).to_json().encode()
-    manifest = store.read_json(path.parent / run.MANIFEST)
-    manifest["files"][path.name] = store.write(path, experiment)
-    store.write_json(path.parent / run.MANIFEST, manifest)
+    manifest = storage.read_json(path.parent / run.MANIFEST)
+    manifest["files"][path.name] = storage.write(path, experiment)
+    storage.write_json(path.parent / run.MANIFEST, manifest)
 
 
 def without_its_manifest(path: Path) -> None:
@@ -495,7 +497,7 @@ def test_what_is_damaged_or_of_another_version_is_moved_aside_and_never_used(
 
     aside = tmp_path / f"{TINY.name}.damaged-1"
     with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning) as caught:
-        patch.setattr(training, "_Trainer", Copier)
+        patch.setattr(trainer, "_Trainer", Copier)
         same(train(TINY, tmp_path, progress=False), good)
     (message,) = [str(warning.message) for warning in caught]
     assert message.startswith(f"the run folder is damaged: {path}")
@@ -515,19 +517,19 @@ def test_a_damaged_state_is_trained_again_to_the_same_end(finished: Run, unfinis
 def test_the_state_of_another_model_is_moved_aside(finished: Run, unfinished: Run, tmp_path: Path) -> None:
     """Whole and valid, but written by a version whose optimizer has other variables."""
     path = shutil.copytree(unfinished.path, tmp_path / TINY.name)
-    manifest = store.read_json(path / run.MANIFEST)
-    state = store.unpack((path / run.state_file(2)).read_bytes())
+    manifest = storage.read_json(path / run.MANIFEST)
+    state = storage.unpack((path / run.state_file(2)).read_bytes())
     state.popitem()
-    manifest["files"][run.state_file(2)] = store.write(path / run.state_file(2), store.pack(state))
-    store.write_json(path / run.MANIFEST, manifest)
+    manifest["files"][run.state_file(2)] = storage.write(path / run.state_file(2), storage.pack(state))
+    storage.write_json(path / run.MANIFEST, manifest)
     with pytest.warns(UserWarning, match="is of another version: .*; moved aside to .*damaged-1"):
         same(train(TINY, tmp_path, progress=False), finished)
 
 
 def test_what_ended_before_its_first_state_is_begun_again_without_a_word(finished: Run, tmp_path: Path) -> None:
     path = tmp_path / TINY.name
-    store.write(path / "experiment.json", b"{}")
-    store.write(path / run.weights_file(0), b"of another beginning")
+    storage.write(path / "experiment.json", b"{}")
+    storage.write(path / run.weights_file(0), b"of another beginning")
     (path / ".weights-0000.npz.x.part").write_bytes(b"half")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -566,7 +568,7 @@ def test_an_epoch_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> N
             for module, function in ((tempfile, "mkstemp"), (os, "fsync"), (os, "replace")):
                 patch.setattr(module, function, failing(module, function, at, error, name))
             told = f"cannot write {path / name}: {os.strerror(error)}. What was written before it is intact."
-            with pytest.raises(store.StoreError, match=re.escape(told)):
+            with pytest.raises(StoreError, match=re.escape(told)):
                 train(experiment, path.parent, progress=False)
         left = Run(path)
         assert left.epochs == kept and left.embeddings.shape[0] == kept + 1
@@ -605,8 +607,8 @@ def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinis
     left.write_bytes(b"of an epoch that did not end")
     with pytest.MonkeyPatch.context() as patch:
         undeletable(patch)
-        patch.setattr(training, "_Trainer", None)
-        with pytest.raises(store.StoreError, match=re.escape(f"cannot write {left}: ") + ".*Permission denied"):
+        patch.setattr(trainer, "_Trainer", None)
+        with pytest.raises(StoreError, match=re.escape(f"cannot write {left}: ") + ".*Permission denied"):
             train(TINY, tmp_path, progress=False)
     assert Run(path).epochs == 2
 
@@ -626,7 +628,7 @@ def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinis
 def test_a_loss_that_is_no_number_leaves_the_last_good_state(
     moment: str, weight: str, told: str, finished: Run, tmp_path: Path
 ) -> None:
-    original = getattr(training._Trainer, moment)
+    original = getattr(trainer._Trainer, moment)
 
     def spoiling(self: Any, *arguments: Any, **options: Any) -> None:
         original(self, *arguments, **options)
@@ -635,7 +637,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(
             spoilt.assign(np.full(spoilt.shape, np.nan, "float32"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training._Trainer, moment, spoiling)
+        patch.setattr(trainer._Trainer, moment, spoiling)
         expected = (
             rf"{TINY.name}: {told}\. Most likely to blame: learning_rate = 0\.003, .*optimizer = adam, "
             r"precision = float32.*\. The state after epoch 2 is kept\."

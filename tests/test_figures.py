@@ -16,18 +16,8 @@ import pytest
 from IPython.core.formatters import IPythonDisplayFormatter
 from PIL import Image
 
-from vaelib import (
-    Experiment,
-    SettingError,
-    curves,
-    dataset,
-    figures,
-    figures_dataset,
-    figures_loss,
-    losses,
-    notebook,
-    unmixing,
-)
+from vaelib import Experiment, SettingError, curves, dataset, figures, losses, notebook
+from vaelib.disentanglement import unmixing
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +42,11 @@ def data(smoke):
 @pytest.mark.parametrize(("a", "b"), [(0.5, 2.0), (1.25, 1.5), (1.0, 1.0), (2.0, 0.0)])
 def test_negative_share_counts_the_angles_of_negative_radius(a, b):
     theta = np.linspace(0, 2 * np.pi, 200_000, endpoint=False)
-    assert figures_dataset.negative_share(a, b) == pytest.approx(np.mean(curves.radius(theta, a, b) < 0), abs=1e-4)
+    assert figures.dataset.negative_share(a, b) == pytest.approx(np.mean(curves.radius(theta, a, b) < 0), abs=1e-4)
 
 
 def test_inner_loops_lie_in_the_petals_directions():
-    _, inner = figures_dataset.by_sign(1.0, 2.0, n=10_001)
+    _, inner = figures.dataset.by_sign(1.0, 2.0, n=10_001)
     inner = inner[np.isfinite(inner[:, 0])]
     tip = inner[np.hypot(*inner.T).argmax()]
     assert np.hypot(*tip) == pytest.approx(1.0, abs=1e-5)  # b - a
@@ -64,12 +54,12 @@ def test_inner_loops_lie_in_the_petals_directions():
 
 
 def test_the_two_signs_together_are_the_curve():
-    outer, inner = figures_dataset.by_sign(1.0, 2.0, n=501)
+    outer, inner = figures.dataset.by_sign(1.0, 2.0, n=501)
     np.testing.assert_array_equal(np.where(np.isnan(outer), inner, outer), curves.points(1.0, 2.0, 501))
 
 
 def test_montage_shows_each_image_at_its_place(smoke):
-    axis = figures_dataset.montage(smoke, n=4).axes[0]
+    axis = figures.dataset.montage(smoke, n=4).axes[0]
     sheet, (left, right, bottom, top) = axis.images[0].get_array(), axis.images[0].get_extent()
     a, b = dataset.grid(4)[6]  # the third of the second row
     column = round((a - left) / (right - left) * sheet.shape[1])
@@ -83,7 +73,7 @@ def test_montage_shows_each_image_at_its_place(smoke):
 
 
 def test_sample_shows_every_point_once_and_the_hole_inside_its_circle(data, smoke):
-    axis = figures_dataset.sample(data, smoke).axes[0]
+    axis = figures.dataset.sample(data, smoke).axes[0]
     shown = {dots.get_label().split()[0]: np.asarray(dots.get_offsets()) for dots in axis.collections}
     assert sum(map(len, shown.values())) == len(data.parameters)
     together = np.concatenate(list(shown.values()))
@@ -94,48 +84,48 @@ def test_sample_shows_every_point_once_and_the_hole_inside_its_circle(data, smok
 
 
 def test_parameter_axes_have_b_downward(data, smoke):
-    axis = figures_dataset.sample(data, smoke).axes[0]
+    axis = figures.dataset.sample(data, smoke).axes[0]
     low, high = axis.get_ylim()
     assert low > high
 
 
 def test_framings_show_both_renderings(smoke):
-    axes = np.reshape(figures_dataset.framings(smoke).axes, (2, -1))
+    axes = np.reshape(figures.dataset.framings(smoke).axes, (2, -1))
     for row, framing in zip(axes, ("square", "study"), strict=True):
-        for axis, (a, b) in zip(row, figures_dataset.SHAPES, strict=True):
+        for axis, (a, b) in zip(row, figures.dataset.SHAPES, strict=True):
             drawn = curves.render(a, b, image_size=32, line_width=1.2, framing=framing)[0]
             np.testing.assert_array_equal(axis.images[0].get_array(), drawn)
 
 
 def test_batch_means_give_every_image_its_batchs_mean():
-    means = figures_dataset.batch_means(np.array([0.0, 1.0, 2.0, 4.0, 7.0], "float32"), 2)
+    means = figures.dataset.batch_means(np.array([0.0, 1.0, 2.0, 4.0, 7.0], "float32"), 2)
     np.testing.assert_allclose(means, [0.5, 0.5, 3.0, 3.0, 7.0])
 
 
 def test_weights_share_one_scale(data):
     parameters, meant = data.parameters, np.linspace(0, 2, len(data.parameters))
-    figure = figures_dataset.weights(parameters, meant, figures_dataset.batch_means(meant, 8))
+    figure = figures.dataset.weights(parameters, meant, figures.dataset.batch_means(meant, 8))
     left, right = (axis.collections[0] for axis in figure.axes[:2])
     assert left.get_clim() == right.get_clim() == (0, 2)
     np.testing.assert_array_equal(left.get_array(), meant)
 
 
 def test_expected_in_hole_is_binomial():
-    mean, deviation = figures_dataset.expected_in_hole(Experiment.from_profile("paper"))
+    mean, deviation = figures.dataset.expected_in_hole(Experiment.from_profile("paper"))
     assert mean == pytest.approx(471.2389, abs=1e-3)
     assert deviation == pytest.approx(20.66, abs=0.01)
-    assert figures_dataset.expected_in_hole(Experiment.from_profile("smoke", hole_radius=0)) == (0, 0)
+    assert figures.dataset.expected_in_hole(Experiment.from_profile("smoke", hole_radius=0)) == (0, 0)
 
 
 def test_crossing_share_of_the_grid_and_of_nothing():
-    assert figures_dataset.crossing_share(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [0.5, 0.6]])) == 0.5
-    assert figures_dataset.crossing_share(np.empty((0, 2))) == 0.0
+    assert figures.dataset.crossing_share(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [0.5, 0.6]])) == 0.5
+    assert figures.dataset.crossing_share(np.empty((0, 2))) == 0.0
     random = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (100_000, 2))
-    assert figures_dataset.crossing_share(random) == pytest.approx(3 / 8, abs=0.01)
+    assert figures.dataset.crossing_share(random) == pytest.approx(3 / 8, abs=0.01)
 
 
 def test_living_curves_frames_are_the_curve():
-    figure = figures_dataset.living_curve(1.25, n=5)
+    figure = figures.dataset.living_curve(1.25, n=5)
     assert [frame.name for frame in figure.frames] == ["0.00", "0.50", "1.00", "1.50", "2.00"]
     outer, inner, place = figure.frames[-1].data
     radius = np.hypot(outer.x, outer.y)
@@ -154,13 +144,13 @@ def test_living_curves_frames_are_the_curve():
 def test_mixing_surfaces_are_their_formulas():
     random = np.random.default_rng(0)
     x, y = random.uniform(-1, 1, (2, 50))
-    np.testing.assert_allclose(figures_loss.pair_cost(x, y, 1, 0), x * x + y * y)
-    np.testing.assert_allclose(figures_loss.pair_cost(x, y, 0.2, 0.8), 0.2 * (x**2 + y**2) + 0.8 * abs(x * y))
-    assert figures_loss.pair_cost(-1, 1, 0.2, 0.8) == pytest.approx(1.2)
+    np.testing.assert_allclose(figures.loss.pair_cost(x, y, 1, 0), x * x + y * y)
+    np.testing.assert_allclose(figures.loss.pair_cost(x, y, 0.2, 0.8), 0.2 * (x**2 + y**2) + 0.8 * abs(x * y))
+    assert figures.loss.pair_cost(-1, 1, 0.2, 0.8) == pytest.approx(1.2)
 
 
 def test_living_surface_frames_are_the_mixture():
-    figure = figures_loss.living_pair_surface(n=11)
+    figure = figures.loss.living_pair_surface(n=11)
     x, y = np.meshgrid(figure.data[0].x, figure.data[0].y)
     for share, frame in zip(np.linspace(0, 1, 11), figure.frames, strict=True):
         expected = (1 - share) * (x**2 + y**2) + share * np.abs(x * y)
@@ -182,40 +172,40 @@ def test_pair_weights_are_the_losses_own(d, scaling):
         kl = losses.kl_divergence(mu, 2 * np.log(0.1), scaling=scaling)
         return 0.3 * kl + 0.7 * losses.entanglement(mu)
 
-    expected = figures_loss.pair_cost(0.6, -1.1, *figures_loss.pair_weights(experiment))
+    expected = figures.loss.pair_cost(0.6, -1.1, *figures.loss.pair_weights(experiment))
     assert loss(mu) - loss(np.zeros((1, d))) == pytest.approx(float(expected))
 
 
 @pytest.mark.parametrize(("gamma", "share"), [(0, 0), (1e-4, 1 / 11), (1e-3, 0.5), (4e-3, 0.8)])
 def test_entanglement_share_at_three_latents(gamma, share):
     experiment = Experiment.from_profile("paper", beta=1e-3, gamma=gamma)
-    assert figures_loss.entanglement_share(experiment) == pytest.approx(share)
+    assert figures.loss.entanglement_share(experiment) == pytest.approx(share)
 
 
 def test_no_weights_have_no_share():
-    assert figures_loss.entanglement_share(Experiment.from_profile("smoke", beta=0, gamma=0)) == 0
-    assert figures_loss.pair_weights(Experiment.from_profile("smoke", latent_dim=1)) == (1e-3, 0)
+    assert figures.loss.entanglement_share(Experiment.from_profile("smoke", beta=0, gamma=0)) == 0
+    assert figures.loss.pair_weights(Experiment.from_profile("smoke", latent_dim=1)) == (1e-3, 0)
 
 
 def test_summed_beta_of_the_study():
-    assert figures_loss.summed_beta(1e-3, image_size=256, latent_dim=3) == pytest.approx(43.69, abs=0.01)
-    assert figures_loss.summed_beta(1e-3, image_size=64, latent_dim=3) == pytest.approx(2.73, abs=0.01)
+    assert figures.loss.summed_beta(1e-3, image_size=256, latent_dim=3) == pytest.approx(43.69, abs=0.01)
+    assert figures.loss.summed_beta(1e-3, image_size=64, latent_dim=3) == pytest.approx(2.73, abs=0.01)
 
 
 @pytest.mark.parametrize("scaling", ["mean", "half_sum"])
 def test_summed_beta_multiplies_the_divergence_in_nats(scaling):
     mu = np.random.default_rng(0).normal(size=(5, 3))
     ours = 0.01 * 64**2 * losses.kl_divergence(mu, -1.0, scaling=scaling)
-    beta = figures_loss.summed_beta(0.01, image_size=64, latent_dim=3, kl_scaling=scaling)
+    beta = figures.loss.summed_beta(0.01, image_size=64, latent_dim=3, kl_scaling=scaling)
     assert ours == pytest.approx(beta * losses.kl_divergence(mu, -1.0, scaling="half_sum"))
 
 
 def test_expected_product_at_the_angles_worked_out_in_the_chapter():
-    on_axes, diagonal = figures_loss.expected_product(np.deg2rad([0, 45])) / 3  # variance 1/3: on [-1, 1]
+    on_axes, diagonal = figures.loss.expected_product(np.deg2rad([0, 45])) / 3  # variance 1/3: on [-1, 1]
     assert on_axes == pytest.approx(1 / 4)
     assert diagonal == pytest.approx(1 / 6)
-    np.testing.assert_allclose(figures_loss.expected_product([0, 0.3], "normal"), 2 / np.pi)
-    np.testing.assert_allclose(figures_loss.expected_product(np.deg2rad([0, 45]), "laplace"), [0.5, 0.75])
+    np.testing.assert_allclose(figures.loss.expected_product([0, 0.3], "normal"), 2 / np.pi)
+    np.testing.assert_allclose(figures.loss.expected_product(np.deg2rad([0, 45]), "laplace"), [0.5, 0.75])
 
 
 @pytest.mark.parametrize("factors", ["uniform", "normal", "laplace"])
@@ -228,24 +218,24 @@ def test_expected_product_is_what_draws_average_to(factors, degrees):
     found = np.abs(unmixing.turn(draw[factors](), degrees).prod(axis=1))
     error = found.std() / np.sqrt(len(found))
     assert found.mean() == pytest.approx(
-        float(figures_loss.expected_product(np.deg2rad(degrees), factors)), abs=5 * error
+        float(figures.loss.expected_product(np.deg2rad(degrees), factors)), abs=5 * error
     )
 
 
 def test_unknown_factors_are_named():
     with pytest.raises(ValueError, match="cauchy"):
-        figures_loss.expected_product(0.0, "cauchy")  # type: ignore[arg-type]
+        figures.loss.expected_product(0.0, "cauchy")  # type: ignore[arg-type]
 
 
 def test_rotation_curve_is_drawn_for_variance_one():
-    axis = figures_loss.rotation_curves().axes[0]
+    axis = figures.loss.rotation_curves().axes[0]
     lines = {line.get_label(): line.get_xydata() for line in axis.lines}
     at_45 = {name: float(np.interp(45, *points.T)) for name, points in lines.items()}
     assert at_45 == pytest.approx({"Uniform": 0.5, "Laplace": 0.75, "Normal": 2 / np.pi})
 
 
 def test_living_rotation_turns_the_square_and_moves_the_marker():
-    figure = figures_loss.living_rotation(n=3, dots=4)
+    figure = figures.loss.living_rotation(n=3, dots=4)
     assert [frame.name for frame in figure.frames] == ["0°", "45°", "90°"]
     points, outline, marker = figure.frames[1].data
     np.testing.assert_allclose(np.abs(points.x * points.y), points.marker.color, atol=1e-6)
@@ -258,20 +248,20 @@ def test_living_rotation_turns_the_square_and_moves_the_marker():
 
 def test_covariances_are_the_losses_own_and_vanish_for_one_centred_image():
     mu = np.random.default_rng(0).normal(size=(4, 6, 2))
-    found = np.abs(figures_loss.covariances(mu, centred=True))
+    found = np.abs(figures.loss.covariances(mu, centred=True))
     np.testing.assert_allclose(found, [losses.covariance(batch) for batch in mu])
-    assert not figures_loss.covariances(mu[:, :1], centred=True).any()
-    alone = np.abs(figures_loss.covariances(mu[:, :1], centred=False))
+    assert not figures.loss.covariances(mu[:, :1], centred=True).any()
+    alone = np.abs(figures.loss.covariances(mu[:, :1], centred=False))
     np.testing.assert_allclose(alone, [losses.entanglement(batch[:1]) for batch in mu])
 
 
 def test_correlated_draws_have_their_correlation():
-    pairs = figures_loss.correlated(200_000, 0.5, seed=3)
+    pairs = figures.loss.correlated(200_000, 0.5, seed=3)
     np.testing.assert_allclose(np.cov(pairs.T), [[1, 0.5], [0.5, 1]], atol=0.02)
 
 
 def test_penalty_figure_begins_at_two_over_pi_and_tells_correlation_only_in_large_batches():
-    axis = figures_loss.penalty_by_batch_size(40_000, seed=0, largest=64).axes[0]
+    axis = figures.loss.penalty_by_batch_size(40_000, seed=0, largest=64).axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axis.lines}
     independent, correlated = lines["independent, around 0"], lines["correlation 0.5, around 0"]
     assert independent[0] == pytest.approx(2 / np.pi, abs=0.02)
@@ -282,24 +272,24 @@ def test_penalty_figure_begins_at_two_over_pi_and_tells_correlation_only_in_larg
 
 def test_interval_covers_the_mean_nineteen_times_in_twenty():
     samples = np.random.default_rng(0).normal(3, 2, (2000, 100))
-    ends = np.array([figures_loss.interval(values)[1:] for values in samples])
+    ends = np.array([figures.loss.interval(values)[1:] for values in samples])
     assert np.mean((ends[:, 0] <= 3) & (ends[:, 1] >= 3)) == pytest.approx(0.95, abs=0.02)
 
 
 def test_slow_ways_agree_with_the_closed_forms():
-    assert figures_loss.kl_by_integration(1.0, 1.0) == pytest.approx(0.5)
-    assert figures_loss.kl_by_integration(0.0, 0.1) == pytest.approx(3.61517 / 2, abs=1e-5)
-    assert figures_loss.entanglement_by_loop(np.array([[1.0, -2.0, 3.0]])) == pytest.approx((2 + 3 + 6) / 3)
+    assert figures.loss.kl_by_integration(1.0, 1.0) == pytest.approx(0.5)
+    assert figures.loss.kl_by_integration(0.0, 0.1) == pytest.approx(3.61517 / 2, abs=1e-5)
+    assert figures.loss.entanglement_by_loop(np.array([[1.0, -2.0, 3.0]])) == pytest.approx((2 + 3 + 6) / 3)
 
 
 @pytest.mark.parametrize("n_draws", [0, 999, 10_000_001])
 def test_too_few_or_too_many_draws_are_named(n_draws):
     with pytest.raises(SettingError, match=f"n_draws = {n_draws}"):
-        figures_loss.check_draws(n_draws)
+        figures.loss.check_draws(n_draws)
 
 
 def test_kl_figure_marks_the_minimum_and_the_constant():
-    left = figures_loss.kl_curves(0.1).axes[0]
+    left = figures.loss.kl_curves(0.1).axes[0]
     curve, least, constant = (line.get_xydata() for line in left.lines)
     assert curve[:, 1].min() == pytest.approx(0, abs=1e-3)
     np.testing.assert_allclose(least, [[1, 0]])
@@ -307,7 +297,7 @@ def test_kl_figure_marks_the_minimum_and_the_constant():
 
 
 def test_cross_entropy_surface_is_the_loss():
-    surface = figures_loss.living_cross_entropy().data[0]
+    surface = figures.loss.living_cross_entropy().data[0]
     i, j = 10, 40
     expected = losses.binary_crossentropy(np.array([[surface.x[j]]]), np.array([[surface.y[i]]]))
     assert surface.z[i][j] == pytest.approx(float(expected), rel=1e-5)
@@ -330,7 +320,7 @@ def test_a_chapter_without_runs_tells_its_profile():
 
 def test_a_living_figure_needs_no_network_and_does_not_start_by_itself(monkeypatch):
     monkeypatch.setenv("VAELIB_STATIC", "1")
-    page = figures.show_plotly(figures_loss.living_rotation(n=3, dots=2), 'turning "squares"').data
+    page = figures.show_plotly(figures.loss.living_rotation(n=3, dots=2), 'turning "squares"').data
     assert 'aria-label="turning &quot;squares&quot;"' in page
     assert "Plotly.animate" not in page
     assert "Plotly.addFrames" in page
@@ -340,7 +330,7 @@ def test_a_living_figure_needs_no_network_and_does_not_start_by_itself(monkeypat
 
 @pytest.mark.parametrize(
     ("living", "button"),
-    [(figures_loss.living_rotation, "resetScale2d"), (figures_loss.living_pair_surface, "resetCameraLastSave3d")],
+    [(figures.loss.living_rotation, "resetScale2d"), (figures.loss.living_pair_surface, "resetCameraLastSave3d")],
 )
 def test_a_living_figure_has_one_button_which_puts_it_back(living, button, monkeypatch):
     """In a page and live: none leads to a server, whatever this version of Plotly has by itself."""
@@ -367,14 +357,14 @@ def test_frame_slider_names_every_frame():
 
 
 def test_a_video_and_its_poster_are_beside_a_page_and_within_a_live_output(tmp_path, monkeypatch):
-    plt.imsave(tmp_path / "film.png", np.zeros((30, 40)))
-    for name in ("film.mp4", "no-poster.mp4"):
+    plt.imsave(tmp_path / "encoder.png", np.zeros((30, 40)))
+    for name in ("encoder.mp4", "no-poster.mp4"):
         (tmp_path / name).write_bytes(b"moving")
     monkeypatch.setattr(notebook, "is_static", lambda: True)
-    page = figures.show_video(tmp_path / "film.mp4", "a film", width=20).data
-    assert f'src="{tmp_path / "film.mp4"}"' in page and f'poster="{tmp_path / "film.png"}"' in page
+    page = figures.show_video(tmp_path / "encoder.mp4", "a film", width=20).data
+    assert f'src="{tmp_path / "encoder.mp4"}"' in page and f'poster="{tmp_path / "encoder.png"}"' in page
     monkeypatch.setattr(notebook, "is_static", lambda: False)
-    live = figures.show_video(tmp_path / "film.mp4", "a film", width=20).data
+    live = figures.show_video(tmp_path / "encoder.mp4", "a film", width=20).data
     assert str(tmp_path) not in live
     assert f'src="data:video/mp4;base64,{base64.b64encode(b"moving").decode()}"' in live
     content = base64.b64decode(re.search(r'poster="data:image/jpeg;base64,([^"]+)"', live)[1])
@@ -401,7 +391,8 @@ DRAWING = """
 import hashlib, io, sys
 import matplotlib.pyplot as plt
 import numpy as np
-from vaelib import Experiment, figures, figures_dataset, film
+from vaelib import Experiment, figures
+from vaelib.animation import encoder
 
 def digest(figure):
     canvas = io.BytesIO()
@@ -409,16 +400,16 @@ def digest(figure):
     return hashlib.sha256(canvas.getvalue()).hexdigest()
 
 def make():
-    figure = plt.Figure(figsize=(2, 2), dpi=film.DPI)
+    figure = plt.Figure(figsize=(2, 2), dpi=encoder.DPI)
     line = figure.subplots().plot([-1, 0])[0]
-    return film.Drawing(figure, lambda number: line.set_ydata([-1, number]), [line])
+    return encoder.Drawing(figure, lambda number: line.set_ydata([-1, number]), [line])
 
 experiment = Experiment.from_profile("smoke")
-print(digest(figures_dataset.montage(experiment, 3)))
+print(digest(figures.dataset.montage(experiment, 3)))
 print(digest(figures.image_rows([np.eye(8)[None, :5]], ["$x$"])))
 figure, axis = plt.subplots()
 print(digest(figures.parameter_axes(axis).figure))
-path = film.render(f"{sys.argv[1]}/film.mp4", make, 9, fps=3, workers=1, progress=False)
+path = encoder.render(f"{sys.argv[1]}/film.mp4", make, 9, fps=3, workers=1, progress=False)
 print(*(hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, path.with_suffix(".png"))))
 print(plt.get_backend().lower())
 """
@@ -438,6 +429,6 @@ def test_no_settings_file_of_the_user_changes_a_figure(tmp_path):
 
 def test_an_image_stands_upright_whatever_is_set_in_the_process(smoke):
     with plt.rc_context({"image.origin": "lower"}):
-        figure = figures_dataset.montage(smoke, 3)
+        figure = figures.dataset.montage(smoke, 3)
         row = figures.image_rows([np.eye(4)[None]])
     assert [axis.images[0].origin for axis in (*figure.axes, *row.axes)] == ["upper", "upper"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from vaelib import Experiment, figures_embedding, geometry, losses, metrics
+from vaelib import Experiment, figures, geometry, losses, metrics
 
 RANDOM = np.random.default_rng(5)
 FACTORS = np.stack([RANDOM.uniform(0.5, 2, 400), RANDOM.uniform(0, 2, 400)], axis=1)
@@ -22,7 +22,7 @@ def closed():
 
 def test_the_sheet_has_its_points_and_a_button_for_each_colouring():
     line = np.linspace([0, 0, 0], [1, 1, 1], 7)
-    figure = figures_embedding.sheet(MU, VALUES, lines={"a": [line]}, n_points=150)
+    figure = figures.embedding.sheet(MU, VALUES, lines={"a": [line]}, n_points=150)
     dots = figure.data[0]
     np.testing.assert_allclose(np.stack([dots.x, dots.y, dots.z], axis=1), MU[:150], atol=2e-3)
     assert [button.label for button in figure.layout.updatemenus[0].buttons] == [
@@ -38,7 +38,7 @@ def test_the_sheet_has_its_points_and_a_button_for_each_colouring():
 
 
 def test_sheets_side_by_side_share_one_scale():
-    figure = figures_embedding.sheets([MU, 3 * MU], ["small", "large"], VALUES, n_points=100)
+    figure = figures.embedding.sheets([MU, 3 * MU], ["small", "large"], VALUES, n_points=100)
     np.testing.assert_allclose(figure.data[1].x, 3 * MU[:100, 0], atol=6e-3)
     reach = [np.diff(getattr(figure.layout, scene).xaxis.range)[0] for scene in ("scene", "scene2")]
     assert reach[0] == pytest.approx(reach[1])
@@ -47,20 +47,20 @@ def test_sheets_side_by_side_share_one_scale():
 
 def test_the_matrices_carry_their_numbers():
     covariance, correlation = metrics.covariance(MU), metrics.correlation(MU)
-    axes = figures_embedding.matrices(covariance, correlation).axes[:2]
+    axes = figures.embedding.matrices(covariance, correlation).axes[:2]
     for axis, matrix in zip(axes, (covariance, correlation), strict=True):
         assert [text.get_text() for text in axis.texts] == [f"{entry:.2f}" for entry in matrix.ravel()]
 
 
 def test_the_bars_are_the_eigenvalues():
     values = {"one": np.array([3.0, 2.0, 1.0]), "two": np.array([2.0, 1.0, 0.5])}
-    axis = figures_embedding.eigenvalue_bars(values).axes[0]
+    axis = figures.embedding.eigenvalue_bars(values).axes[0]
     assert [bar.get_height() for bar in axis.patches] == [3, 2, 1, 2, 1, 0.5]
 
 
 def test_the_histograms_mark_the_trained_value():
     found = geometry.over_rotations(losses.entanglement, MU, samples=50)
-    axis = figures_embedding.rotation_histograms({"γ = 0": found}, "term").axes[0]
+    axis = figures.embedding.rotation_histograms({"γ = 0": found}, "term").axes[0]
     assert any(np.allclose(line.get_xdata(), found.value) for line in axis.lines)
     assert "γ = 0" in {axis.get_title(loc=place) for place in ("left", "center")} | {t.get_text() for t in axis.texts}
 
@@ -73,7 +73,7 @@ def test_a_description_is_what_the_metrics_say():
         experiment=Experiment.from_profile("smoke", gamma=0.01),
     )  # fmt: skip
     data = types.SimpleNamespace(parameters=FACTORS, train=np.arange(400), validation=np.arange(20), images=images)
-    found = figures_embedding.describe(run, data)
+    found = figures.embedding.describe(run, data)
     assert found.error == pytest.approx(metrics.squared_error(images, made).mean())
     assert found.relative_error == pytest.approx(metrics.normalised_error(images, made).mean())
     assert found.correlation == pytest.approx(metrics.largest_correlation(MU))
@@ -82,7 +82,7 @@ def test_a_description_is_what_the_metrics_say():
     assert found.aligned.value == pytest.approx(metrics.alignment(MU, FACTORS))
     assert found.preferred == pytest.approx(metrics.alignment(MU @ found.term.at_lowest.T, FACTORS))
     assert "0.01" in found.label
-    for table in (figures_embedding.shape_table([found]), figures_embedding.orientation_table([found])):
+    for table in (figures.embedding.shape_table([found]), figures.embedding.orientation_table([found])):
         assert found.label in table.data
-    assert f"{found.term.value:.3f}" in figures_embedding.orientation_table([found]).data
-    assert f"{found.correlation:.2f}" in figures_embedding.shape_table([found]).data
+    assert f"{found.term.value:.3f}" in figures.embedding.orientation_table([found]).data
+    assert f"{found.correlation:.2f}" in figures.embedding.shape_table([found]).data

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaelib import Experiment, dataset, figures, figures_explorer, metrics, train
+from vaelib import Experiment, dataset, figures, metrics, train
+from vaelib.figures.scene import projection
 from vaelib.run import Run
-from vaelib.scene import projection
 
 POINT = (0.9, 1.4)
 
@@ -25,14 +25,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def still(run: Run) -> Any:
-    return figures_explorer.still(run, POINT)
+    return figures.explorer.still(run, POINT)
 
 
 def test_the_point_stands_where_its_image_is_encoded(run: Run, still: Any) -> None:
     titled = {axis.get_title(loc=place): axis for axis in still.axes for place in ("left", "center")}
     left, right = titled["Parameter space"], titled["Latent space"]
     np.testing.assert_allclose(left.collections[-1].get_offsets(), [POINT])
-    mu = run.embeddings[run.best_epoch][: figures_explorer._POINTS]
+    mu = run.embeddings[run.best_epoch][: figures.explorer._POINTS]
     place = run.encode(dataset.draw(np.array([POINT]), run.experiment.data))
     expected = (place - mu.mean(axis=0)) @ projection(*figures.viewing_angles(mu)).T
     np.testing.assert_allclose(right.collections[-1].get_offsets(), expected[:, :2], rtol=1e-5)
@@ -57,7 +57,7 @@ def test_the_images_and_their_error_are_the_runs(run: Run, still: Any) -> None:
 
 
 def test_its_bytes_have_room_in_the_page(still: Any) -> None:
-    png = figures_explorer.png(still)
+    png = figures.explorer.png(still)
     picture = Image.open(io.BytesIO(png))
     assert picture.format == "PNG" and picture.width > 900
     print(f"\n{len(png) / 1000:.0f} kB")
@@ -69,4 +69,4 @@ def test_a_run_of_two_latents_is_refused(tmp_path: Path) -> None:
         Experiment.from_profile("smoke", latent_dim=2, n_images=60, epochs=1, batch_size=30), tmp_path, progress=False
     )
     with pytest.raises(ValueError, match="2 latents: the picture shows three"):
-        figures_explorer.still(flat, POINT)
+        figures.explorer.still(flat, POINT)

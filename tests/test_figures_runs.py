@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from vaelib import Experiment, dataset, figures, figures_training, figures_transects
+from vaelib import Experiment, dataset, figures
 
 SMOKE = Experiment.from_profile("smoke")
 RANDOM = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def run():
 
 
 def test_the_curves_are_the_history(run):
-    axes = figures_training.curves(run, floor=0.05).axes
+    axes = figures.training.curves(run, floor=0.05).axes
     for axis, name in zip(axes, ("loss", "cross_entropy", "kl", "penalty"), strict=True):
         np.testing.assert_array_equal(axis.lines[0].get_ydata(), run.history[name])
         np.testing.assert_array_equal(axis.lines[1].get_ydata(), run.history[f"val_{name}"])
@@ -45,7 +45,7 @@ def test_the_curves_are_the_history(run):
 
 
 def test_a_traversal_moves_one_latent_and_holds_the_others_at_the_mean(run):
-    _, images = figures_training.traversals(run, steps=5, reach=2.0)
+    _, images = figures.training.traversals(run, steps=5, reach=2.0)
     assert images.shape == (3, 5, 32, 32)
     latents = images[:, :, 0, :3] * 20 - 10
     mean, spread = run.embeddings[3].mean(axis=0), run.embeddings[3].std(axis=0)
@@ -59,7 +59,7 @@ def test_the_architecture_is_read_from_the_model():
     from vaelib.model import VAE
 
     model = VAE(SMOKE)
-    text = figures_training.architecture(model).data
+    text = figures.training.architecture(model).data
     for part in (model.encoder, model.decoder):
         assert f"{part.count_params():,}" in text
         for layer in part.layers:
@@ -69,7 +69,7 @@ def test_the_architecture_is_read_from_the_model():
 
 def test_the_error_maps_are_coloured_by_the_errors():
     parameters, raw, relative = RANDOM.uniform(0.5, 2, (9, 2)), RANDOM.uniform(size=9), RANDOM.uniform(size=9)
-    left, right = figures_training.errors(parameters, raw, relative).axes[:2]
+    left, right = figures.training.errors(parameters, raw, relative).axes[:2]
     np.testing.assert_allclose(left.collections[0].get_array(), 1000 * raw)
     np.testing.assert_allclose(right.collections[0].get_array(), 100 * relative)
     np.testing.assert_allclose(left.collections[0].get_offsets(), parameters)
@@ -77,7 +77,7 @@ def test_the_error_maps_are_coloured_by_the_errors():
 
 def test_errors_along_a_transect_show_each_seed_their_mean_and_the_hole():
     values = {"punctured": RANDOM.uniform(size=(3, 15)), "full": RANDOM.uniform(size=(3, 15))}
-    axis = figures_transects.errors_along({"P1": values}, SMOKE).axes[0]
+    axis = figures.transects.errors_along({"P1": values}, SMOKE).axes[0]
     for k, each in enumerate(values.values()):
         drawn = [line.get_ydata() for line in axis.lines[4 * k : 4 * k + 4]]
         np.testing.assert_allclose(drawn, [*(1000 * each), 1000 * each.mean(axis=0)])
@@ -88,7 +88,7 @@ def test_errors_along_a_transect_show_each_seed_their_mean_and_the_hole():
 
 def test_the_paired_bars_are_ratios_of_means():
     probes = {kind: [RANDOM.uniform(1, 2, 20) for _ in range(3)] for kind in ("punctured", "thinned", "full")}
-    for axis, kind in zip(figures_transects.paired(probes, [3, 0, 12]).axes, ("thinned", "full"), strict=True):
+    for axis, kind in zip(figures.transects.paired(probes, [3, 0, 12]).axes, ("thinned", "full"), strict=True):
         assert [label.get_text() for label in axis.get_xticklabels()] == ["3", "0", "12"]
         for seed in range(3):
             dots, bar = axis.collections[2 * seed : 2 * seed + 2]
@@ -100,7 +100,7 @@ def test_the_paired_bars_are_ratios_of_means():
 def test_the_transects_run_through_the_embedding_with_the_hole_marked():
     lines = {name: RANDOM.normal(size=(15, 3)) for name in dataset.TRANSECTS}
     boxed = {name: dataset.in_hole(dataset.transect(name), SMOKE) for name in lines}
-    figure = figures_transects.through_embedding(RANDOM.normal(size=(3000, 3)), lines, boxed)
+    figure = figures.transects.through_embedding(RANDOM.normal(size=(3000, 3)), lines, boxed)
     assert len(figure.data[0].x) == 2400
     for trace in figure.data[1:]:
         np.testing.assert_allclose(np.stack([trace.x, trace.y, trace.z], 1), lines[trace.name], atol=5e-4)

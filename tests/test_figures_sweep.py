@@ -6,8 +6,9 @@ import synthetic_sweep
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 
-from vaelib import comparison, figures_sweep
-from vaelib.comparison import METHODS, QUANTITIES, STANDARD
+from vaelib import figures
+from vaelib.study import comparison
+from vaelib.study.comparison import METHODS, QUANTITIES, STANDARD
 
 ROWS = synthetic_sweep.table(3)
 
@@ -20,23 +21,23 @@ def closed():
 
 def dots(axis, name):
     """The places of a method's runs in a panel, which are its translucent dots."""
-    color, marker, _ = figures_sweep.LOOKS[name]
+    color, marker, _ = figures.sweep.LOOKS[name]
     lines = [line for line in axis.lines if line.get_alpha() and line.get_marker() == marker]
     return np.vstack([np.column_stack(line.get_data()) for line in lines if line.get_color() == color])
 
 
 def test_methods_differ_in_colour_and_in_marker():
-    looks = list(figures_sweep.LOOKS.values())
+    looks = list(figures.sweep.LOOKS.values())
     assert len(looks) == 1 + len(METHODS)
     assert all(len({look[part] for look in looks}) == len(looks) for part in range(3))
 
 
 def test_the_phase_diagram_has_every_run_of_every_method_in_every_panel():
-    figure = figures_sweep.phase_diagram(ROWS)
+    figure = figures.sweep.phase_diagram(ROWS)
     assert [axis.get_title(loc="left") for axis in figure.axes] == [
-        QUANTITIES[name].label for name in figures_sweep.PANELS
+        QUANTITIES[name].label for name in figures.sweep.PANELS
     ]
-    for axis, name in zip(figure.axes, figures_sweep.PANELS, strict=True):
+    for axis, name in zip(figure.axes, figures.sweep.PANELS, strict=True):
         for method in (STANDARD, *METHODS):
             runs = [each for one in comparison.settings_of(ROWS, method) for each in one.rows]
             expected = [[100 * each["relative_error"], QUANTITIES[name].value(each)] for each in runs]
@@ -45,7 +46,7 @@ def test_the_phase_diagram_has_every_run_of_every_method_in_every_panel():
 
 
 def test_a_methods_line_goes_through_its_means_from_what_it_adds_to():
-    axis = figures_sweep.phase_diagram(ROWS, ["alignment"]).axes[0]
+    axis = figures.sweep.phase_diagram(ROWS, ["alignment"]).axes[0]
     (line,) = [line for line in axis.lines if line.get_label() == "covariance"]
     groups = [comparison.pick(ROWS), *(one.rows for one in comparison.settings_of(ROWS, METHODS[1]))]
     expected = [
@@ -63,12 +64,12 @@ def test_round_numbers_on_the_error_axis(low, high, ticks):
     def row(seed, error):
         return {**comparison.BASE, "seed": seed, "relative_error": error / 100, "mig": 0.5}
 
-    axis = figures_sweep.phase_diagram([row(0, low * 1.08), row(1, high / 1.08)], ["mig"]).axes[0]
+    axis = figures.sweep.phase_diagram([row(0, low * 1.08), row(1, high / 1.08)], ["mig"]).axes[0]
     assert [text.get_text() for text in axis.get_xticklabels()] == [f"{tick:g}" for tick in ticks]
 
 
 def test_equal_error_is_shaded_and_chance_is_drawn():
-    axis = figures_sweep.phase_diagram(ROWS, ["mig"], allowed=1.5).axes[0]
+    axis = figures.sweep.phase_diagram(ROWS, ["mig"], allowed=1.5).axes[0]
     limit = 150 * comparison.median_error(comparison.pick(ROWS))
     assert axis.patches[0].get_extents().transformed(axis.transData.inverted()).x1 == pytest.approx(limit)
     levels = [line.get_ydata()[0] for line in axis.lines if line.get_linestyle() == "--"]
@@ -77,7 +78,7 @@ def test_equal_error_is_shaded_and_chance_is_drawn():
 
 
 def test_a_level_that_runs_differ_in_is_the_standards():
-    axis = figures_sweep.phase_diagram(ROWS, ["alignment"]).axes[0]
+    axis = figures.sweep.phase_diagram(ROWS, ["alignment"]).axes[0]
     (level,) = [line.get_ydata()[0] for line in axis.lines if line.get_linestyle() == "--"]
     assert level == pytest.approx(comparison.estimate(comparison.pick(ROWS), "alignment_turned").mean)
     assert [text.get_text() for text in axis.texts] == ["turned at random"]
@@ -85,29 +86,29 @@ def test_a_level_that_runs_differ_in_is_the_standards():
 
 def test_undefined_numbers_leave_their_dot_out():
     rows = [each if each["seed"] else {**each, "twonn": None} for each in ROWS]
-    axis = figures_sweep.phase_diagram(rows, ["twonn"]).axes[0]
+    axis = figures.sweep.phase_diagram(rows, ["twonn"]).axes[0]
     assert len(dots(axis, "covariance")) == 4 * 2  # strengths, and seeds 1 and 2
 
 
 def test_a_phase_diagram_of_the_standard_loss_alone():
-    figure = figures_sweep.phase_diagram([synthetic_sweep.row(seed=0)], ["mig", "twonn"])
+    figure = figures.sweep.phase_diagram([synthetic_sweep.row(seed=0)], ["mig", "twonn"])
     assert len(dots(figure.axes[0], STANDARD.name)) == 1
 
 
 @pytest.mark.parametrize(("rows", "names", "message"), [(ROWS, ["nonsense"], "nonsense"), ([], ["mig"], "standard")])
 def test_a_phase_diagram_needs_known_quantities_and_a_standard(rows, names, message):
     with pytest.raises(ValueError, match=message):
-        figures_sweep.phase_diagram(rows, names)
+        figures.sweep.phase_diagram(rows, names)
 
 
 def test_the_living_diagram_has_every_run_and_its_menu_every_quantity():
-    figure = figures_sweep.living_phase_diagram(ROWS)
+    figure = figures.sweep.living_phase_diagram(ROWS)
     assert [trace.name for trace in figure.data] == [STANDARD.name, *(method.name for method in METHODS)]
     study = figure.data[1]
     runs = [each for one in comparison.settings_of(ROWS, METHODS[0]) for each in one.rows]
     np.testing.assert_allclose(study.x, [100 * each["relative_error"] for each in runs], rtol=1e-3)
     assert study.text[0] == "study's term (γ = 0.0001), seed 0"
-    assert to_hex(study.marker.color) == to_hex(figures_sweep.LOOKS["study's term"][0])
+    assert to_hex(study.marker.color) == to_hex(figures.sweep.LOOKS["study's term"][0])
     known = [name for name in QUANTITIES if name != "disentanglement" or "disentanglement" in ROWS[0]]
     buttons = figure.layout.updatemenus[0].buttons
     assert len(buttons) == len(known)
@@ -120,10 +121,10 @@ def test_the_living_diagram_has_every_run_and_its_menu_every_quantity():
 
 def test_the_living_diagram_leaves_out_what_no_run_has():
     rows = [{**each, "mig": None, "tangent_alignment": None} for each in ROWS]
-    labels = [button.label for button in figures_sweep.living_phase_diagram(rows).layout.updatemenus[0].buttons]
+    labels = [button.label for button in figures.sweep.living_phase_diagram(rows).layout.updatemenus[0].buttons]
     assert "MIG" not in labels and "tangent alignment" not in labels and len(labels) == len(QUANTITIES) - 2
     with pytest.raises(ValueError, match="no run"):
-        figures_sweep.living_phase_diagram([])
+        figures.sweep.living_phase_diagram([])
 
 
 def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_run():
@@ -132,7 +133,7 @@ def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_ru
         for beta, gamma, seeds in ((0.001, 0, 2), (0.001, 0.1, 2), (0.01, 0, 1))
         for seed in range(seeds)
     ]
-    axes = figures_sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes
+    axes = figures.sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes
     axis = axes[1]
     assert axis.get_title(loc="left") == "intrinsic dimension"
     told: dict[tuple[int, int], list[str]] = {}
@@ -150,7 +151,7 @@ def test_batches_are_compared_each_method_at_its_weight():
     sizes = [4, comparison.BASE["batch_size"], 64]
     kept = [one for method in METHODS[:2] for one in comparison.settings_of(ROWS, method) if one.strength == 0.1]
     rows = [each for each in ROWS if each["batch_size"] != 64 or each["penalty"] == "covariance"]
-    axes = figures_sweep.batch_sizes(rows, kept, sizes).axes
+    axes = figures.sweep.batch_sizes(rows, kept, sizes).axes
     for axis, quantity in ((axes[1], "mean_correlation"), (axes[3], comparison.total_variance)):
         lines = {line.get_label(): line for line in axis.lines}
         picked = [comparison.pick(rows, penalty="covariance", gamma=0.1, batch_size=size) for size in sizes]
@@ -163,7 +164,7 @@ def test_batches_are_compared_each_method_at_its_weight():
 
 def test_constant_and_learned_sigma_stand_over_their_betas():
     betas = [0.001, 0.01, 0.1]
-    axes = figures_sweep.by_sigma(ROWS, betas).axes
+    axes = figures.sweep.by_sigma(ROWS, betas).axes
     axis = axes[0]
     lines = {line.get_label(): line for line in axis.lines}
     for label, variance, places in (("constant σ", "constant", [0, 1]), ("learned σ", "learned", [0, 1, 2])):

@@ -5,8 +5,10 @@ import pytest
 import synthetic_sweep
 from matplotlib import pyplot as plt
 
-from vaelib import comparison, comparison_tables, figures_unmixing, metrics, unmixing
-from vaelib.comparison import STANDARD, STUDY
+from vaelib import figures, metrics
+from vaelib.disentanglement import unmixing
+from vaelib.study import comparison, comparison_tables
+from vaelib.study.comparison import STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(4)
 BASE = comparison.pick(ROWS)
@@ -19,11 +21,11 @@ def closed():
 
 
 def test_the_ladder_shows_every_seed_its_mean_and_interval() -> None:
-    axis = figures_unmixing.ladder(BASE).axes[0]
+    axis = figures.unmixing.ladder(BASE).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == [
-        label for label, _ in figures_unmixing.WAYS.values()
+        label for label, _ in figures.unmixing.WAYS.values()
     ]
-    for k, name in enumerate(figures_unmixing.WAYS):
+    for k, name in enumerate(figures.unmixing.WAYS):
         expected = comparison.values(BASE, name)
         dots, mean, bar = (axis.lines[3 * k + i] for i in range(3))
         np.testing.assert_allclose(dots.get_xdata(), expected)
@@ -34,23 +36,23 @@ def test_the_ladder_shows_every_seed_its_mean_and_interval() -> None:
 
 def test_a_way_that_no_run_has_leaves_its_line_empty() -> None:
     rows = [{**row, "independent": None} for row in BASE]
-    axis = figures_unmixing.ladder(rows).axes[0]
-    place = list(figures_unmixing.WAYS).index("independent")
+    axis = figures.unmixing.ladder(rows).axes[0]
+    place = list(figures.unmixing.WAYS).index("independent")
     near = [x for line in axis.lines for x, y in zip(*line.get_data(), strict=True) if abs(y - place) < 0.4]
     assert near == []
 
 
 def test_the_number_of_labels_that_suffice() -> None:
     rows = [{"labels_5": 0.7, "labels_10": 0.9, "labels_20": value, "labels_50": 0.96} for value in (0.9, 0.98)]
-    assert figures_unmixing.labels_needed(rows, 0.9) == "10"
-    assert figures_unmixing.labels_needed(rows, 0.93) == "20"
-    assert figures_unmixing.labels_needed(rows, 0.97) == "more than 100"
+    assert figures.unmixing.labels_needed(rows, 0.9) == "10"
+    assert figures.unmixing.labels_needed(rows, 0.93) == "20"
+    assert figures.unmixing.labels_needed(rows, 0.97) == "more than 100"
 
 
 def test_the_planes_are_turns_of_the_sphered_embedding() -> None:
     factors = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (900, 2))
     mu = factors @ np.array([[1, 0.5, 0.2], [0.3, -1, 0.4]])
-    found = figures_unmixing.turns(mu, factors)
+    found = figures.unmixing.turns(mu, factors)
     plane = unmixing.sphered(mu)
     for turned in found.values():  # all are white, and orthogonal maps of the plane
         np.testing.assert_allclose(turned.codes.T @ turned.codes / 900, np.eye(2), atol=1e-6)
@@ -59,7 +61,7 @@ def test_the_planes_are_turns_of_the_sphered_embedding() -> None:
         assert turned.alignment == metrics.alignment(turned.codes, factors)
     assert found["lowest"].alignment < 0.55 < 0.95 < found["highest"].alignment
     assert found["independent"].alignment > 0.95
-    axes = figures_unmixing.planes(found, factors).axes
+    axes = figures.unmixing.planes(found, factors).axes
     for k, (name, turned) in enumerate(found.items()):
         assert axes[k].get_title(loc="left").endswith(f"alignment {turned.alignment:.2f}"), name
         for row in (0, 1):
@@ -70,9 +72,9 @@ def test_the_planes_are_turns_of_the_sphered_embedding() -> None:
 
 def test_a_sheet_that_has_hardly_unfolded_can_be_drawn_and_a_point_cannot() -> None:
     factors = np.random.default_rng(0).uniform(0, 1, (300, 2))
-    assert set(figures_unmixing.turns(1e-4 * factors, factors)) == {"lowest", "highest", "independent"}
+    assert set(figures.unmixing.turns(1e-4 * factors, factors)) == {"lowest", "highest", "independent"}
     with pytest.raises(ValueError, match="second principal axis"):
-        figures_unmixing.turns(np.zeros((300, 3)), factors)
+        figures.unmixing.turns(np.zeros((300, 3)), factors)
 
 
 def test_the_table_compares_the_same_embeddings() -> None:

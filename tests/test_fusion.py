@@ -6,10 +6,11 @@ import pytest
 from gradients import gradients
 from keras import ops
 
-from vaelib import Experiment, backend, fusion
-from vaelib.fusion import normalised_stack
-from vaelib.layers import BiasedConv2D, FusedBatchNormalization, UpConv2D, rounds_products, sum_over_map
+from vaelib import Experiment
 from vaelib.model import VAE
+from vaelib.nn import backend, fused
+from vaelib.nn.fused import normalised_stack
+from vaelib.nn.layers import BiasedConv2D, FusedBatchNormalization, UpConv2D, rounds_products, sum_over_map
 
 RANDOM = np.random.default_rng(0)
 
@@ -72,7 +73,7 @@ def test_normalised_stack_equals_kerass_layers(shape, scaleless):
     weighting = RANDOM.normal(size=(shape[0], 2 * shape[1], 2 * shape[2], 1)).astype("float32")
 
     def ours(x):
-        return fusion._stacked(layers[0].convolve(x), *layers)
+        return fused._stacked(layers[0].convolve(x), *layers)
 
     def theirs(x):
         return one_by_one(keras.layers.UpSampling2D(2)(x), *stock)
@@ -148,8 +149,8 @@ def test_normalised_stack_in_bfloat16_is_as_near_to_float32_as_its_layers_are():
 )
 def test_only_what_the_stack_is_made_for_goes_through_it(settings, device, monkeypatch):
     settings = {"dtype": "mixed_bfloat16", **settings}
-    own, used = fusion._stacked, []
-    monkeypatch.setattr(fusion, "_stacked", lambda *arguments: used.append(True) or own(*arguments))
+    own, used = fused._stacked, []
+    monkeypatch.setattr(fused, "_stacked", lambda *arguments: used.append(True) or own(*arguments))
     monkeypatch.setattr(backend, "on_processor", lambda: device == "cpu")
     x = RANDOM.normal(size=(2, 3, 5, 4)).astype("float32")
     found, expected = (
@@ -165,8 +166,8 @@ def test_only_what_the_stack_is_made_for_goes_through_it(settings, device, monke
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_model_trains_through_the_stack(precision, monkeypatch):
     """And in inference it does not."""
-    own, used = fusion._stacked, []
-    monkeypatch.setattr(fusion, "_stacked", lambda *arguments: used.append(True) or own(*arguments))
+    own, used = fused._stacked, []
+    monkeypatch.setattr(fused, "_stacked", lambda *arguments: used.append(True) or own(*arguments))
     images = RANDOM.integers(0, 256, (4, 32, 32), "uint8")
     vae = VAE(Experiment.from_profile("smoke", width=0.06, precision=precision))
     vae(images)
@@ -177,7 +178,7 @@ def test_a_model_trains_through_the_stack(precision, monkeypatch):
 
 def test_moments_of_channels_that_are_far_from_zero_or_never_vary():
     x = RANDOM.normal([0, 1000, -3, 7], [1, 1, 1e-3, 0], size=(4, 9, 5, 4)).astype("float32")
-    mean, variance = (np.asarray(each) for each in fusion._moments(ops.convert_to_tensor(x)))
+    mean, variance = (np.asarray(each) for each in fused._moments(ops.convert_to_tensor(x)))
     exact = x.astype("float64")
     np.testing.assert_allclose(mean, exact.mean((0, 1, 2)), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(variance, exact.var((0, 1, 2)), rtol=1e-4, atol=1e-12)

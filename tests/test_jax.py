@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import same_numbers
 
-from vaelib import store
+from vaelib import storage
 from vaelib.model import VAE
 
 HERE = Path(__file__).parent
@@ -55,7 +55,7 @@ def report(tmp_path_factory):
     (folder / "sitecustomize.py").write_text(WITHOUT_TENSORFLOW)
     vae = VAE(same_numbers.EXPERIMENT)
     same_numbers.enlarge(vae)
-    (folder / "expected.npz").write_bytes(store.pack(same_numbers.numbers(vae)))
+    (folder / "expected.npz").write_bytes(storage.pack(same_numbers.numbers(vae)))
     children = [begin(files, folder) for files in TOGETHER]
     try:
         for child in children:

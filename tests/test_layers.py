@@ -9,8 +9,8 @@ from gradients import gradients
 from keras import ops
 
 from vaelib import Experiment
-from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
 from vaelib.model import build_decoder
+from vaelib.nn.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
 
 pytestmark = pytest.mark.jax
 RANDOM = np.random.default_rng(0)

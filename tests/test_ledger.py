@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vaelib import claims, ledger
-from vaelib.claims import Rule
-from vaelib.experiment import Experiment, SettingError
-from vaelib.rotations import initial_rotation
+from vaelib.errors import SettingError
+from vaelib.experiment import Experiment
+from vaelib.nn.rotation import initial_rotation
+from vaelib.study import claims, verdicts
+from vaelib.study.claims import Rule
 
 BASE = Experiment.from_profile("sweep")
 
@@ -36,23 +37,25 @@ def test_runs_are_picked_by_what_is_named_and_the_profile_for_the_rest() -> None
         run(region="punctured"),
         run(latent_dim=2),
     ]
-    assert ledger.pick(rows) == [rows[1], rows[0]]
-    assert ledger.pick(rows, gamma=0.1) == [rows[2]]
-    assert ledger.pick(rows, gamma=0.1, penalty="covariance") == [rows[3]]
-    assert ledger.pick(rows, gamma=0, penalty="covariance") == [rows[1], rows[0]], "a penalty without a weight is none"
-    assert ledger.pick(rows, region="punctured") == [rows[6]] and ledger.pick(rows, latent_dim=4) == []
+    assert verdicts.pick(rows) == [rows[1], rows[0]]
+    assert verdicts.pick(rows, gamma=0.1) == [rows[2]]
+    assert verdicts.pick(rows, gamma=0.1, penalty="covariance") == [rows[3]]
+    assert verdicts.pick(rows, gamma=0, penalty="covariance") == [rows[1], rows[0]], (
+        "a penalty without a weight is none"
+    )
+    assert verdicts.pick(rows, region="punctured") == [rows[6]] and verdicts.pick(rows, latent_dim=4) == []
     with pytest.raises(SettingError, match="'colour'"):
-        ledger.pick(rows, colour=1)
+        verdicts.pick(rows, colour=1)
 
 
 def test_seeds_are_paired_and_those_without_a_partner_left_out() -> None:
     rows = [run(v, seed=s) for s, v in enumerate([1.0, 2.0, 3.0])]
     rows += [run(v, seed=s, gamma=0.1) for s, v in ((2, 6.0), (0, 4.0), (7, 9.0))]
     paired = {"runs": {"gamma": 0.1}, "against": {}}
-    assert ledger.numbers(rows, rule(kind="difference", **paired)) == [3, 3]
-    assert np.exp(ledger.numbers(rows, rule(kind="ratio", **paired))) == pytest.approx([4, 2])
-    assert ledger.numbers(rows, rule()) == [1, 2, 3]
-    assert ledger.numbers(rows, rule(kind="share", between=(1.5, 3))) == [0, 1, 1]
+    assert verdicts.numbers(rows, rule(kind="difference", **paired)) == [3, 3]
+    assert np.exp(verdicts.numbers(rows, rule(kind="ratio", **paired))) == pytest.approx([4, 2])
+    assert verdicts.numbers(rows, rule()) == [1, 2, 3]
+    assert verdicts.numbers(rows, rule(kind="share", between=(1.5, 3))) == [0, 1, 1]
 
 
 def test_effects_compare_the_sizes_of_means_and_not_of_scatter() -> None:
@@ -61,24 +64,24 @@ def test_effects_compare_the_sizes_of_means_and_not_of_scatter() -> None:
     rows += [run(v, seed=s, variance="learned") for s, v in enumerate([1 / 8, 8, 1 / 8, 8])]
     effects = rule(kind="effects", runs={"variance": "learned"}, against={}, other={"gamma": 0.1})
     # Learned scatters by a factor of 8 about no effect at all; the other has one of 4.
-    assert np.mean(ledger.numbers(rows, effects)) == pytest.approx(-math.log(4))
+    assert np.mean(verdicts.numbers(rows, effects)) == pytest.approx(-math.log(4))
     turned = rule(kind="effects", runs={"gamma": 0.1}, against={}, other={"variance": "learned"})
-    assert np.mean(ledger.numbers(rows, turned)) == pytest.approx(math.log(4))
-    assert ledger.numbers(rows[:4], effects) == []
+    assert np.mean(verdicts.numbers(rows, turned)) == pytest.approx(math.log(4))
+    assert verdicts.numbers(rows[:4], effects) == []
 
 
 def test_what_is_undefined_does_not_count_and_what_does_not_exist_is_told() -> None:
     rows = [run(1.0), run(None, seed=1), run(math.nan, seed=2)]  # type: ignore[arg-type]
-    assert ledger.numbers(rows, rule()) == [1.0]
-    assert ledger.numbers(rows, rule(open="not tried")) == []
+    assert verdicts.numbers(rows, rule()) == [1.0]
+    assert verdicts.numbers(rows, rule(open="not tried")) == []
     with pytest.raises(SettingError, match="'magic'"):
-        ledger.numbers(rows, rule(of="magic"))
+        verdicts.numbers(rows, rule(of="magic"))
 
 
 def test_derived_numbers() -> None:
     row = run(curl_edge=30.0, curl_middle=10.0, turning_b=80.0, straight_b=3.0, hole_relative=0.2, relative_error=0.1)
-    assert [ledger.value(row, name) for name in ("curl", "bending_b", "hole_ratio")] == [20, 77, 2]
-    assert math.isnan(ledger.value(run(curl_edge=None, curl_middle=None), "curl"))
+    assert [verdicts.value(row, name) for name in ("curl", "bending_b", "hole_ratio")] == [20, 77, 2]
+    assert math.isnan(verdicts.value(run(curl_edge=None, curl_middle=None), "curl"))
 
 
 def directions(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
@@ -99,20 +102,20 @@ def test_a_turned_embedding_is_as_far_off_as_it_was_turned_further(kind: str, se
     base = run(seed=seed, **directions(a, b))
     # μ becomes μ R, and whatever is linear in it with it.
     row = run(seed=seed, initial_rotation=kind, **directions(more @ (a @ turn), more @ (b @ turn)))
-    assert ledger.turned_apart(row, base) == pytest.approx(degrees, abs=1e-3)
+    assert verdicts.turned_apart(row, base) == pytest.approx(degrees, abs=1e-3)
 
 
 def test_only_runs_of_one_seed_are_compared() -> None:
     with pytest.raises(ValueError, match="seeds 1 and 0"):
-        ledger.turned_apart(run(seed=1), run(seed=0))
+        verdicts.turned_apart(run(seed=1), run(seed=0))
 
 
 def test_the_same_rules_on_other_rows_and_what_contradicts() -> None:
     small = [run(v, seed=s) for s, v in enumerate([0.5, 0.51, 0.49])]
     large = [run(v, seed=s, image_size=64, batch_size=32) for s, v in enumerate([2.0, 2.01, 1.99])]
-    ((one, other),) = ledger.side_by_side(small, large, [rule()], batch_size=32)
-    assert (one.verdict, other.verdict) == ("holds", "fails") and ledger.contradict(one, other)
-    assert not ledger.contradict(one, one) and not ledger.contradict(one, claims.judge(rule(), []))
+    ((one, other),) = verdicts.side_by_side(small, large, [rule()], batch_size=32)
+    assert (one.verdict, other.verdict) == ("holds", "fails") and verdicts.contradict(one, other)
+    assert not verdicts.contradict(one, one) and not verdicts.contradict(one, claims.judge(rule(), []))
 
 
 def test_every_rule_names_trainings_that_are_made_and_more_than_one_seed_of_them() -> None:
@@ -122,7 +125,7 @@ def test_every_rule_names_trainings_that_are_made_and_more_than_one_seed_of_them
     for each in [*claims.read(), *claims.read(part="own")]:
         for group in (each.runs, each.against, each.other):
             if group is not None and not each.open:
-                assert len(ledger.pick(rows, **group)) >= 5, each.id
+                assert len(verdicts.pick(rows, **group)) >= 5, each.id
 
 
 def test_the_runs_that_rules_ask_for_are_named_once() -> None:
@@ -133,4 +136,4 @@ def test_the_runs_that_rules_ask_for_are_named_once() -> None:
         rule(kind="ratio", runs={"region": "punctured"}, against={"region": "thinned"}),
     ]
     named = [{}, {"region": "punctured"}, {"gamma": 0.1}, {"region": "thinned"}]
-    assert ledger.settings_of_rules(rules) == named
+    assert verdicts.settings_of_rules(rules) == named

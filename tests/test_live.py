@@ -53,13 +53,14 @@ START_UP = "temperature = 0.5\nseed: int = 7\n"
 # In one process, which traces each network once; the last of them is left to the notebook and its workers.
 TRAIN = """
 import os, pathlib
-from vaelib import Experiment, claims, ledger, train_all
+from vaelib import Experiment, train_all
+from vaelib.study import claims, verdicts
 runs = pathlib.Path(os.environ["VAELIB_RUNS"])
 smoke = Experiment.from_profile("smoke", n_images=100)
 several = [smoke.replace(region=region, seed=s) for s in (0, 1, 2) for region in ("full", "punctured", "thinned")]
 train_all([*several, smoke.replace(gamma=0.01)], runs, workers=1)
 (runs / "of-the-chapters").touch()
-settings, smoke = ledger.settings_of_rules(claims.compared()[0]), Experiment.from_profile("smoke")
+settings, smoke = verdicts.settings_of_rules(claims.compared()[0]), Experiment.from_profile("smoke")
 compared = [smoke.replace(**each, seed=s) for each in settings for s in (0, 1)]
 train_all(compared[:-1], runs, workers=1)
 """
@@ -409,7 +410,7 @@ def test_the_curve_follows_a_and_b(opened: Callable[[str], Notebook]) -> None:
 # Give every picture from now on a tenth of a second, whatever the machine: so there is no time for all of them.
 SLOW = """
 import time
-from vaelib.widgets import Control
+from vaelib.interactive.controls import Control
 
 def slow(control, drawn=Control._drawn):
     time.sleep(0.1)

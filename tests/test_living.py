@@ -14,24 +14,26 @@ from nbconvert import HTMLExporter, MarkdownExporter
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
-from vaelib import figures, figures_loss, figures_still, living
+from vaelib import figures
+from vaelib.figures import living, stills
 
 PNG = living.png(Figure(figsize=(0.1, 0.1)))
 CELLS = {
-    "a turning square": "figures.show_plotly(figures_loss.living_rotation(n=3, dots=2), words)",
-    "a surface to turn": "figures.show_plotly(figures_loss.living_pair_surface(n=2), words)",
-    "the explorer": "show(explorer({'one': run}), living.png(figures_explorer.still(run, (1.25, 1))), words)",
+    "a turning square": "figures.show_plotly(figures.loss.living_rotation(n=3, dots=2), words)",
+    "a surface to turn": "figures.show_plotly(figures.loss.living_pair_surface(n=2), words)",
+    "the explorer": "show(explorer({'one': run}), living.png(figures.explorer.still(run, (1.25, 1))), words)",
     "a film": "figures.show_video(animation.rotating_embedding(notebook.media('film.mp4'), mu, "
     "{'a': mu[:, 0]}, frames=2), words)",
-    "Left, the image of a curve": "widgets.curve_explorer(experiment)",
-    "The surface over two latents": "widgets.loss_surfaces(experiment)",
-    "The image decoded at a latent point": "widgets_runs.latent_explorer(run)",
-    "A curve of a transect": "widgets_runs.transect_explorer(run)",
-    "The embedding at one epoch": "widgets_runs.epoch_explorer(run)",
+    "Left, the image of a curve": "controls.curve_explorer(experiment)",
+    "The surface over two latents": "controls.loss_surfaces(experiment)",
+    "The image decoded at a latent point": "run_controls.latent_explorer(run)",
+    "A curve of a transect": "run_controls.transect_explorer(run)",
+    "The embedding at one epoch": "run_controls.epoch_explorer(run)",
 }
 BEGIN = """
-from vaelib import Experiment, animation, figures, figures_explorer, figures_loss, living, notebook, train
-from vaelib import widgets, widgets_runs
+from vaelib import Experiment, animation, figures, notebook, train
+from vaelib.figures import living
+from vaelib.interactive import controls, run_controls
 from vaelib.explorer import explorer, show
 experiment = Experiment.from_profile("smoke", n_images=80, width=0.06, epochs=1, snapshots=[])
 run = train(experiment, "runs", progress=False)
@@ -116,7 +118,7 @@ def test_no_chapter_writes_a_film_to_a_folder_that_other_executions_share() -> N
 
 def test_a_pages_turnable_figure_is_a_picture_with_words_until_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAELIB_STATIC", "1")
-    page = figures.show_plotly(figures_loss.living_rotation(n=3, dots=2), 'a "square"', height=300)
+    page = figures.show_plotly(figures.loss.living_rotation(n=3, dots=2), 'a "square"', height=300)
     before = page.data.split("<template>")[0]
     assert re.search(r'<img class="stand-in"[^>]*height: 300px[^>]*src="data:image/png[^>]*alt="a &quot;square', before)
     data, _ = page._repr_mimebundle_()
@@ -137,7 +139,7 @@ def test_a_still_has_the_figures_points_colours_ranges_and_names() -> None:
     figure.add_scatter(x=[2, 3], y=[1, 2], mode="markers", name="dots", marker=marker)
     figure.add_scatter(x=[0], y=[0], visible=False)
     figure.update_xaxes(type="log", range=[0, 1], title="x<sub>1</sub>")
-    (axis,) = figures_still.still(figure).axes
+    (axis,) = stills.still(figure).axes
     (line,), (dots,) = axis.lines, axis.collections
     assert line.get_xydata().tolist() == [[1, 3], [10, 4]] and line.get_color() == (1, 0, 0)
     assert dots.get_offsets().tolist() == [[2, 1], [3, 2]] and dots.get_clim() == (0, 5)
@@ -148,9 +150,9 @@ def test_a_still_has_the_figures_points_colours_ranges_and_names() -> None:
 def test_a_still_looks_from_where_the_figure_looks_and_keeps_its_lengths() -> None:
     figure = go.Figure(go.Scatter3d(x=[0, 4], y=[0, 2], z=[0, 1], mode="markers"))
     figure.update_layout(scene={"aspectmode": "data", "camera": {"eye": {"x": 0, "y": 1, "z": 1}}})
-    (axis,) = figures_still.still(figure).axes
+    (axis,) = stills.still(figure).axes
     assert (axis.elev, axis.azim) == pytest.approx((45, 90))
     x, y, z = axis._box_aspect
     assert (x / z, y / z) == pytest.approx((4, 2))
     with pytest.raises(ValueError, match="'pie': drawn are scatter, scatter3d, surface"):
-        figures_still.still(go.Figure(go.Pie(values=[1])))
+        stills.still(go.Figure(go.Pie(values=[1])))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import ops
 
-from vaelib import estimator_bias, losses
+from vaelib import figures, losses
 
 pytestmark = pytest.mark.jax
 
@@ -308,9 +308,11 @@ def test_the_bias_of_total_correlation_over_batch_size(sigma, exact):
     too low; up to 128, but for 32 with σ = 0.1, by more than the value itself, which is to say below 0. With σ = 0.1
     and 8 images it is nine times the value.
     """
-    assert estimator_bias.exact_total_correlation(sigma)[0] == pytest.approx(exact, abs=0.01)  # four standard errors
+    assert figures.estimator_bias.exact_total_correlation(sigma)[0] == pytest.approx(
+        exact, abs=0.01
+    )  # four standard errors
     for n, bias in BIAS[sigma].items():
-        found = estimator_bias.bias(sigma, n, seed=100 + n)
+        found = figures.estimator_bias.bias(sigma, n, seed=100 + n)
         assert found.mean - found.exact == pytest.approx(bias, abs=5 * math.hypot(found.error, found.exact_error)), n
 
 

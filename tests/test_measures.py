@@ -5,19 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaelib import (
-    Experiment,
-    dataset,
-    disentanglement,
-    geometry,
-    measures,
-    metrics,
-    train,
-    unmixing,
-)
-from vaelib.measures import measure
+from vaelib import Experiment, dataset, disentanglement, evaluation, geometry, metrics, train
+from vaelib.disentanglement import unmixing
+from vaelib.evaluation import measure
+from vaelib.geometry import edge_curl
 from vaelib.run import Run
-from vaelib.sheet_shape import edge_curl
 
 TINY = {"n_images": 300, "epochs": 4, "batch_size": 8, "snapshots": ()}  # enough for a sheet to be there
 
@@ -92,8 +84,8 @@ def test_a_unit_that_hardly_varies_counts_nowhere(run: Run) -> None:
     data = dataset.build(run.experiment.data)
     factors = data.parameters[data.train]
     mu = np.column_stack([factors[:, 0], 1e-4 * factors[:, 1], np.zeros(len(factors))])
-    assert measures._scores(run, mu, factors)["alignment"] < 0.55 < 0.99 < metrics.alignment(mu, factors)
-    assert measures._scores(run, mu, factors)["mean_correlation"] == 0
+    assert evaluation._scores(run, mu, factors)["alignment"] < 0.55 < 0.99 < metrics.alignment(mu, factors)
+    assert evaluation._scores(run, mu, factors)["mean_correlation"] == 0
 
 
 def test_the_directions_are_the_best_linear_map(run: Run, found: dict[str, float | None]) -> None:
@@ -119,8 +111,8 @@ def test_what_fewer_latents_do_not_have_is_none(tmp_path: Path, d: int) -> None:
 @pytest.mark.parametrize("d", [1, 2])
 def test_a_sheet_of_fewer_latents_has_a_dimension_and_a_dead_one_has_none(d: int) -> None:
     factors = np.random.default_rng(0).uniform(0.3, 1.0, size=(400, 2))
-    assert measures._shape(factors[:, :d], factors)["twonn"] == pytest.approx(d, abs=0.3)
-    assert np.isnan(measures._shape(np.zeros((400, d)), factors)["twonn"])
+    assert evaluation._shape(factors[:, :d], factors)["twonn"] == pytest.approx(d, abs=0.3)
+    assert np.isnan(evaluation._shape(np.zeros((400, d)), factors)["twonn"])
 
 
 def test_a_finished_sheet_is_unmixed(run: Run, found: dict[str, float | None]) -> None:
@@ -129,7 +121,7 @@ def test_a_finished_sheet_is_unmixed(run: Run, found: dict[str, float | None]) -
     assert found["labels_20"] == unmixing.alignment_by_labels(mu, factors, 20)
     assert (found["independent"] is not None) == bool(metrics.eigenvalues(mu)[1] > 0.01)
     wide = 100 * mu  # however little so short a training unfolds, here is a plane
-    plane, unmixed = unmixing.sphered(wide), measures._unmixed(wide, factors)
+    plane, unmixed = unmixing.sphered(wide), evaluation._unmixed(wide, factors)
     angles = unmixing.product_by_angle(plane)
     assert unmixed["product_highest"] == metrics.alignment(unmixing.turn(plane, angles.highest), factors)
     assert unmixed["product_lowest"] == metrics.alignment(unmixing.turn(plane, angles.lowest), factors)
@@ -138,11 +130,11 @@ def test_a_finished_sheet_is_unmixed(run: Run, found: dict[str, float | None]) -
 
 def test_of_factors_mixed_linearly_all_is_found_and_of_a_line_nothing() -> None:
     factors = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (600, 2))
-    unmixed = measures._unmixed(factors @ np.array([[1, 0.5, 0.2], [0.3, -1, 0.4]]), factors)
+    unmixed = evaluation._unmixed(factors @ np.array([[1, 0.5, 0.2], [0.3, -1, 0.4]]), factors)
     assert unmixed["product_highest"] > 0.97 and unmixed["independent"] > 0.97 and unmixed["labels_5"] > 0.999
     assert unmixed["product_lowest"] < 0.53 and 0.7 < unmixed["plane_turned"] < 0.85
     assert unmixed["independent_mig"] > 0.5 and unmixed["independent_disentanglement"] > 0.8
-    line = measures._unmixed(factors[:, :1] * np.array([1, 2, 3]), factors)
+    line = evaluation._unmixed(factors[:, :1] * np.array([1, 2, 3]), factors)
     assert set(line) == set(unmixed) and np.isnan(line["independent"]) and np.isfinite(line["labels_5"])
 
 
@@ -150,6 +142,6 @@ def test_what_few_images_cannot_tell_is_no_number() -> None:
     generator = np.random.default_rng(0)
     factors = generator.uniform(size=(72, 2))
     mu = np.column_stack([factors, factors[:, 0] ** 2]) + 0.1 * generator.normal(size=(72, 3))
-    found = measures._unmixed(mu, factors) | measures._orientation(mu, factors)
+    found = evaluation._unmixed(mu, factors) | evaluation._orientation(mu, factors)
     lost = {"independent_mig", "independent_disentanglement", "disentanglement_at_aligned", "mig_highest", "mig_turned"}
     assert {name for name, value in found.items() if np.isnan(value)} == lost

@@ -8,7 +8,7 @@ import pytest
 
 from vaelib import Experiment, losses
 from vaelib.model import VAE, build_decoder, build_encoder
-from vaelib.rotations import initial_rotation
+from vaelib.nn.rotation import initial_rotation
 
 SMOKE = Experiment.from_profile("smoke")
 PENALTIES = get_args(Experiment.model_fields["penalty"].annotation)
@@ -203,7 +203,7 @@ def test_bfloat16_keeps_float32_weights_latents_and_losses():
 
 
 def test_the_decoder_s_first_layer_undoes_any_linear_change_of_the_latents():
-    """Which is why what `vaelib.unmixing` does to finished latents costs nothing in reconstruction."""
+    """Which is why what `vaelib.disentanglement.unmixing` does to finished latents costs nothing in reconstruction."""
     random = np.random.default_rng(5)
     mu, matrix = random.normal(size=(40, 3)), random.normal(size=(3, 3))
     decoder = VAE(SMOKE).decoder

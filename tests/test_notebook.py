@@ -12,7 +12,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from vaelib import notebook
-from vaelib.experiment import SettingError, Weight
+from vaelib.errors import SettingError
+from vaelib.experiment import Weight
 
 
 def namespace(**values):

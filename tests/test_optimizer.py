@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vaelib.backend import keras
-from vaelib.optimizer import Adam
+from vaelib.nn.backend import keras
+from vaelib.nn.optimizer import Adam
 
 SHAPES = [(3, 3, 2, 4), (4,), (5, 2)]
 

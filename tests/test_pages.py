@@ -322,7 +322,7 @@ def test_numbers_in_the_prose_are_filled(html: Path, name: str) -> None:
     assert "{numref}" not in outside_code
 
 
-_LIVE = r"\b(?:widgets|widgets_runs)\.\w+\("  # a cell that makes a live widget, of which the page has a picture
+_LIVE = r"\b(?:controls|run_controls)\.\w+\("  # a cell that makes a live widget, of which the page has a picture
 
 
 def widgets_of(page: str) -> list[str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaelib import cli, dataset, metrics, paper, run, store
+from vaelib import cli, dataset, figures, metrics, run, storage
+from vaelib.errors import DamagedError
 from vaelib.experiment import Experiment
 from vaelib.model import VAE
 from vaelib.run import Run
+from vaelib.study import paper
 from vaelib.training import train
 
 NAMES = ["punctured-weighted", "punctured", "full-gamma0.0001", "full-gamma0.001"]
@@ -115,8 +117,8 @@ def test_the_kept_weights_encode_and_decode_as_the_runs(runs: dict[str, Run], fo
 def test_a_kept_run_that_is_damaged_is_named(folder: Path) -> None:
     file = folder / "punctured" / "weights.npz"
     file.write_bytes(file.read_bytes()[:-1])
-    for read in (paper.kept, paper.table):
-        with pytest.raises(store.DamagedError, match=r"punctured/weights\.npz is not what was written"):
+    for read in (paper.kept, figures.paper.table):
+        with pytest.raises(DamagedError, match=r"punctured/weights\.npz is not what was written"):
             read(folder)
 
 
@@ -130,7 +132,7 @@ def test_the_table_has_the_studys_numbers_the_kept_and_the_fresh_with_their_orig
     runs: dict[str, Run], folder: Path
 ) -> None:
     fresh = runs["punctured"]
-    text = paper.table(folder, fresh).data
+    text = figures.paper.table(folder, fresh).data
     assert "Not made yet" not in text
     found = rows(text)
     assert found[""] == ["the study", *(f"kept: {name}" for name in NAMES), "this build"]
@@ -151,24 +153,24 @@ def test_the_table_has_the_studys_numbers_the_kept_and_the_fresh_with_their_orig
 
 def test_a_kept_run_of_a_gpu_names_it(folder: Path) -> None:
     file = folder / "punctured" / "run.json"
-    told = store.read_json(file)
+    told = storage.read_json(file)
     told["provenance"]["accelerator"] = "NVIDIA H100 80GB HBM3"
-    store.write_json(file, told)
-    assert rows(paper.table(folder).data)["device"][2] == "NVIDIA H100 80GB HBM3"
+    storage.write_json(file, told)
+    assert rows(figures.paper.table(folder).data)["device"][2] == "NVIDIA H100 80GB HBM3"
 
 
 def test_with_nothing_kept_a_line_says_so_and_how_to_make_it(runs: dict[str, Run], tmp_path: Path) -> None:
-    text = paper.table(tmp_path / "absent").data
+    text = figures.paper.table(tmp_path / "absent").data
     assert text.count("<p") == 1 and "<table" not in text
     assert "Not made yet, since they want a GPU" in text and "KERAS_BACKEND=jax vaelib paper" in text
     assert all(name in text for name in NAMES)
-    with_fresh = paper.table(tmp_path, runs["punctured"]).data
+    with_fresh = figures.paper.table(tmp_path, runs["punctured"]).data
     assert with_fresh.startswith(text) and rows(with_fresh)[""] == ["the study", "this build"]
 
 
 def test_what_is_missing_is_told_beside_what_is_there(runs: dict[str, Run], tmp_path: Path) -> None:
     assert paper.keep(runs["punctured"], tmp_path) == tmp_path / "punctured"
-    text = paper.table(tmp_path).data
+    text = figures.paper.table(tmp_path).data
     assert "(punctured-weighted, full-gamma0.0001, full-gamma0.001)" in text
     assert rows(text)[""] == ["the study", "kept: punctured"]
 
@@ -199,6 +201,7 @@ def test_what_the_project_keeps_is_whole_and_of_the_planned_settings() -> None:
 
 
 def test_importing_it_loads_no_keras() -> None:
-    program = "import sys, vaelib.paper; print(sorted({'keras', 'tensorflow', 'jax', 'matplotlib'} & set(sys.modules)))"
+    heavy = {"keras", "tensorflow", "jax", "matplotlib"}
+    program = f"import sys, vaelib.study.paper; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from vaelib import curves, provenance
+from vaelib import curves
+from vaelib.system import provenance
 
 ROOT = Path(__file__).parent.parent
-ASK = "from vaelib import provenance; print(provenance.__file__, provenance.git_commit())"
+ASK = "from vaelib.system import provenance; print(provenance.__file__, provenance.git_commit())"
 
 
 def git(folder: Path, *words: str) -> str:
@@ -67,7 +68,7 @@ def test_only_the_projects_own_repository_counts(tmp_path: Path) -> None:
     assert told(project) == "None", "no commit holds it yet"
     own = repository(project)
     assert told(project) == own
-    with open(project / "vaelib" / "claims.yml", "a", encoding="utf-8") as file:
+    with open(project / "vaelib" / "study" / "claims.yml", "a", encoding="utf-8") as file:
         file.write("\n")
     assert told(project) == own + "+"
 

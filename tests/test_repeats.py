@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vaelib import repeats, study
+from vaelib import study
 from vaelib.experiment import Experiment
+from vaelib.study import replication
 
 BASE = Experiment.from_profile("sweep")
 
@@ -41,7 +42,7 @@ def test_fresh_runs_of_the_same_kind_agree_with_the_committed_ones() -> None:
     for seed in range(100):
         generator = np.random.default_rng(seed)
         committed, fresh = scattered(range(5), generator, score=0.5), scattered(range(2), generator, score=0.5)
-        alarms += bool(repeats.unlike(fresh, committed, ["error", "score"]))
+        alarms += bool(replication.unlike(fresh, committed, ["error", "score"]))
     assert alarms <= 5
 
 
@@ -54,7 +55,7 @@ def test_errors_that_are_larger_or_smaller_everywhere_are_noticed(factor: float,
         generator = np.random.default_rng(seed)
         committed, fresh = scattered(range(5), generator), scattered(range(2), generator)
         fresh = [{**row, "error": factor * row["error"]} for row in fresh]
-        noticed += any("over all settings" in line for line in repeats.unlike(fresh, committed, ["error"]))
+        noticed += any("over all settings" in line for line in replication.unlike(fresh, committed, ["error"]))
     assert noticed / 40 >= least
 
 
@@ -66,7 +67,7 @@ def test_what_a_seed_brings_into_every_group_is_no_shift() -> None:
         brought = np.exp(0.3 * generator.standard_normal(5))
         tables = [scattered(range(seeds), generator, range(50)) for seeds in (5, 2)]
         committed, fresh = ([{**row, "error": brought[row["seed"]] * row["error"]} for row in rows] for rows in tables)
-        alarms += any("over all" in line for line in repeats.unlike(fresh, committed, ["error"]))
+        alarms += any("over all" in line for line in replication.unlike(fresh, committed, ["error"]))
     assert alarms <= 2
 
 
@@ -75,10 +76,10 @@ def test_one_setting_that_has_changed_is_named() -> None:
     committed, fresh = scattered(range(5), generator, score=0.5), scattered(range(2), generator, score=0.5)
     fresh = [{**row, "error": 4 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
     fresh = [{**row, "score": -0.5} if row["gamma"] == 0 else row for row in fresh]
-    told = repeats.unlike(fresh, committed, ["error", "score"])
+    told = replication.unlike(fresh, committed, ["error", "score"])
     assert any(line.startswith("error at gamma=0.1: ") for line in told)
     assert any(line.startswith("score at the base: ") for line in told)
-    found = repeats.compare(fresh, committed, ["error", "score"])
+    found = replication.compare(fresh, committed, ["error", "score"])
     assert sum(one.apart for one in found) == len(told) and len(found) == 2 * (len(GAMMAS) + 1)
     changed = next(one for one in found if one.column == "error" and one.setting == "gamma=0.1")
     assert 3 < math.exp(changed.shift) < 5.4 and changed.logs, "four times, give or take the seeds"
@@ -87,32 +88,32 @@ def test_one_setting_that_has_changed_is_named() -> None:
 def test_one_run_of_a_setting_is_compared_with_all_others_only() -> None:
     generator = np.random.default_rng(0)
     committed, fresh = scattered(range(5), generator), scattered(range(1), generator)
-    (one,) = repeats.compare(fresh, committed, ["error"])
+    (one,) = replication.compare(fresh, committed, ["error"])
     assert one.setting is None and not one.apart
     astray = [{**row, "error": 2 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
-    assert repeats.unlike(astray, committed, ["error"]) == [], "one of seven, not a shift of all"
-    (told,) = repeats.unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
+    assert replication.unlike(astray, committed, ["error"]) == [], "one of seven, not a shift of all"
+    (told,) = replication.unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
     assert told.startswith("error over all settings: ")
 
 
 def test_where_all_seeds_agree_rounding_does_not_decide_and_one_run_says_nothing() -> None:
     committed = [run(2.0, seed=s) for s in range(5)]
-    assert repeats.unlike([run(2.0005)], committed, ["error"]) == []
-    assert repeats.unlike([run(2.5)], committed, ["error"])
-    assert repeats.unlike([run(9.0)], committed[:1], ["error"]) == [], "one committed run has no scatter"
+    assert replication.unlike([run(2.0005)], committed, ["error"]) == []
+    assert replication.unlike([run(2.5)], committed, ["error"])
+    assert replication.unlike([run(9.0)], committed[:1], ["error"]) == [], "one committed run has no scatter"
 
 
 def test_the_same_numbers_are_told_from_numbers_that_are_near() -> None:
     committed = [run(float(s), seed=s, run=f"run-{s}") for s in range(3)]
     fresh = [{**committed[0]}, {**committed[1], "error": 1.0 + 1e-12}, {**committed[2], "run": "another"}]
-    assert repeats.same(fresh, committed, ["error"]) == 1
+    assert replication.same(fresh, committed, ["error"]) == 1
     kept = study.committed().rows
-    assert repeats.same(kept[:20], kept) == 20, "derived numbers and undefined ones are compared too"
-    assert repeats.same([{**row, "curl_edge": 0.0} for row in kept[:20]], kept) < 20
+    assert replication.same(kept[:20], kept) == 20, "derived numbers and undefined ones are compared too"
+    assert replication.same([{**row, "curl_edge": 0.0} for row in kept[:20]], kept) < 20
 
 
 def test_a_shift_is_told_as_a_factor_for_errors_and_as_a_difference_for_others() -> None:
-    far = repeats.Comparison("relative_error", None, math.log(2), math.log(1.5))
-    near = repeats.Comparison("alignment", "", -0.0123, 0.041)
+    far = replication.Comparison("relative_error", None, math.log(2), math.log(1.5))
+    near = replication.Comparison("alignment", "", -0.0123, 0.041)
     assert far.apart and far.text() == "2 times, not within 1.5"
     assert not near.apart and near.text() == "-0.012, within 0.041"

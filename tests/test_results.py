@@ -9,9 +9,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from vaelib import book, paper, results, study, sweep
-from vaelib.chapters import Chapter, Executor
-from vaelib.experiment import SettingError
+from vaelib import book, study, sweep
+from vaelib.book.chapters import Chapter, Executor
+from vaelib.errors import SettingError
+from vaelib.storage import results
+from vaelib.study import paper
 
 ROOT = Path(__file__).parent.parent
 
@@ -60,7 +62,7 @@ def run(program: str, *words: str, copy: Path, folder: Path, **environment: str)
     )
 
 
-FOUND = "from vaelib import results; print(results.folder(), results.__file__)"
+FOUND = "from vaelib.storage import results; print(results.folder(), results.__file__)"
 COMMAND = "from vaelib import cli; cli.main()"
 
 
@@ -71,7 +73,9 @@ def test_an_installed_library_finds_them_from_the_projects_folder(installed: Pat
 
 
 def test_an_installed_library_finds_them_by_name(installed: Path, project: Path, tmp_path: Path) -> None:
-    program = "from vaelib import paper, study; print(len(study.table(0).rows), paper.kept_folder())"
+    program = (
+        "from vaelib.study import paper; from vaelib import study; print(len(study.table(0).rows), paper.kept_folder())"
+    )
     given = {"HOME": str(tmp_path), "VAELIB_RESULTS": "~/project/results"}
     rows, folder = run(program, copy=installed, folder=tmp_path, **given).stdout.split()
     assert int(rows) == len(study.committed().rows) and Path(folder) == project / "results" / "paper"

@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 from nbformat import v4, write
 from papermill.translators import PythonTranslator
 
-from vaelib import backend, chapters, cli, notebook, store, sweep, training
-from vaelib.experiment import Experiment, SettingError
+from vaelib import cli, notebook, sweep
+from vaelib.book import chapters
+from vaelib.errors import DeviceError, SettingError, UserError
+from vaelib.experiment import Experiment
+from vaelib.training import trainer
 
 FIELDS = {name: field for name, field in Experiment.model_fields.items() if name != "profile"}
 SCHEMAS = Experiment.model_json_schema()["properties"]
@@ -221,8 +224,8 @@ def test_what_is_accepted_trains(tmp_path_factory: pytest.TempPathFactory, value
     small = {"n_images": 40, "epochs": 1, "width": 0.05}
     try:
         experiment = Experiment.from_profile("smoke", **{**small, **values})
-        run = training.train(experiment, tmp_path_factory.mktemp("runs"), progress=False)
-    except (store.Told, backend.DeviceError) as error:
+        run = trainer.train(experiment, tmp_path_factory.mktemp("runs"), progress=False)
+    except (UserError, DeviceError) as error:
         assert len(str(error).splitlines()) == 1
     else:
         assert np.isfinite(run.history["loss"]).all() and len(run.history["loss"]) == 1

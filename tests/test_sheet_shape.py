@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaelib.sheet_shape import edge_curl, normal_distance
+from vaelib.geometry import edge_curl, normal_distance
 
 
 def draws(n: int = 4000, d: int = 3, seed: int = 0) -> np.ndarray:

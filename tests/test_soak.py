@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaelib import store
+from vaelib import storage
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 KILLED = """
@@ -70,7 +70,7 @@ def test_damages_are_noticed_or_without_effect(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_ignored_checksums_would_lose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "read", lambda path, checksum: Path(path).read_bytes())
+    monkeypatch.setattr(storage, "read", lambda path, checksum: Path(path).read_bytes())
     status, told = soaked(tmp_path, monkeypatch, "--damages", "20", "--kinds", "image cache")
     assert status == 1
     losses = told["losses"]

@@ -14,10 +14,14 @@ from scipy import stats
 from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
-from vaelib import chapters, claims, ledger, repeats, results, study, sweep, sweep_table
-from vaelib.experiment import Experiment, SettingError
-from vaelib.rotations import initial_rotation
-from vaelib.vendor import BuildError
+from vaelib import study, sweep
+from vaelib.book import chapters
+from vaelib.errors import BuildError, SettingError
+from vaelib.experiment import Experiment
+from vaelib.nn.rotation import initial_rotation
+from vaelib.storage import results
+from vaelib.study import claims, replication, trainings, verdicts
+from vaelib.sweep import grid_training, tables
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = ("06_disentanglement", "07_ledger")
@@ -66,7 +70,7 @@ def test_every_verdict_follows_from_the_table_by_the_rules(committed: study.Tabl
         rows = list(csv.DictReader(file))
     told = yaml.safe_load(claims.RULES.read_text(encoding="utf-8"))
     rules = [*claims.read(), *(rule for rule in claims.compared()[0] if rule.id in {own["id"] for own in told["own"]})]
-    found = {finding.rule.id: finding for finding in ledger.verdicts(committed.rows, rules)}
+    found = {finding.rule.id: finding for finding in verdicts.judge(committed.rows, rules)}
     assert len(found) == len(told["claims"]) + len(told["own"])
     for entry in [*told["claims"], *told["own"]]:
         finding = found[entry["id"]]
@@ -163,9 +167,9 @@ def test_fresh_trainings_agree_with_the_committed_ones(
     given = request.config.getoption("--study-table")
     both = [committed.rows, earlier.rows]
     own = [first_seeds(rows, count) for rows in both for count in (1, 2)]
-    for fresh in [sweep_table.read_table(given)] if given else own:
+    for fresh in [tables.read_table(given)] if given else own:
         assert len(fresh) >= len(study.plan(1))
-        assert repeats.unlike(fresh, study.both_rounds()) == []
+        assert replication.unlike(fresh, study.both_rounds()) == []
 
 
 def first_seeds(rows: list[dict[str, Any]], count: int = 1) -> list[dict[str, Any]]:
@@ -180,18 +184,18 @@ def test_the_earlier_round_has_the_same_trainings_and_tells_where_it_comes_from(
     assert origin["hardware"]["processor"] != committed.origin["hardware"]["processor"]
     assert origin["rules"] == committed.origin["rules"] and origin["runs"] == len(earlier.rows)
     # No training is counted twice: hardly any ended in the same numbers.
-    assert repeats.same(earlier.rows, committed.rows) < 0.02 * len(earlier.rows)
+    assert replication.same(earlier.rows, committed.rows) < 0.02 * len(earlier.rows)
 
 
 @pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
 def test_errors_that_differ_everywhere_are_noticed(committed: study.Table, factor: float) -> None:
     fresh = [{**row, "relative_error": factor * row["relative_error"]} for row in first_seeds(committed.rows)]
-    told = repeats.unlike(fresh, study.both_rounds())
+    told = replication.unlike(fresh, study.both_rounds())
     assert any("relative_error over all" in line for line in told)
 
 
 # The columns of a table, and the number that is made of them.
-LOST = {name: name for name in repeats.COLUMNS if not name.startswith(("curl", "bending"))} | {
+LOST = {name: name for name in replication.COLUMNS if not name.startswith(("curl", "bending"))} | {
     "curl_edge": "curl",
     "turning_a": "bending_a",
     "turning_b": "bending_b",
@@ -201,14 +205,14 @@ LOST = {name: name for name in repeats.COLUMNS if not name.startswith(("curl", "
 @pytest.mark.parametrize("name", LOST)
 def test_numbers_that_are_lost_are_noticed(committed: study.Table, name: str) -> None:
     fresh = [{**row, name: 1e-9} for row in first_seeds(committed.rows)]
-    told = repeats.unlike(fresh, study.both_rounds())
+    told = replication.unlike(fresh, study.both_rounds())
     assert any(f"{LOST[name]} over all" in line for line in told)
     assert all(line.startswith(LOST[name]) for line in told)
 
 
 def test_every_number_that_a_rule_takes_is_held_against_the_kept_ones() -> None:
     taken = {rule.of for rule in [*claims.read(), *claims.compared()[0]] if rule.of}
-    assert taken <= set(repeats.COLUMNS)
+    assert taken <= set(replication.COLUMNS)
 
 
 def test_the_two_sizes_of_training_pass_the_check_that_was_laid_down(request: pytest.FixtureRequest) -> None:
@@ -249,12 +253,12 @@ def test_a_few_fresh_trainings_stand_beside_the_kept_table(
     assert found.trained is found.anew and found.anew is not None and found.anew.fresh
     assert sorted(row["run"] for row in found.anew.rows) == sorted(each.name for each in study.plan(2))
     told = found.note().data
-    compared = len(repeats.compare(found.anew.rows, study.both_rounds()))
+    compared = len(replication.compare(found.anew.rows, study.both_rounds()))
     assert f"{len(committed.rows)} trainings, 5 to 20 seeds a setting, from the table that is kept" in told
     assert f"Trained again to make this page: {len(found.anew.rows)} trainings, 2 seeds a setting" in told
     assert f"{compared} of {compared} comparisons with the kept ones agree" in told
     paths = study.keep(found, tmp_path / "kept")
-    assert sweep_table.read_table(paths[0]) == found.anew.rows, "what is kept of a build is what it trained"
+    assert tables.read_table(paths[0]) == found.anew.rows, "what is kept of a build is what it trained"
     assert json.loads(paths[2].read_text())["fresh"]
 
 
@@ -268,7 +272,7 @@ def test_what_does_not_agree_is_said_on_the_page(
         r"again to make this page: (.*?) \(.*; (\d+) of (\d+) comp", study.table(1, root=tmp_path).note().data
     )
     assert told and told[1] == "52 trainings, 1 seed a setting"
-    assert int(told[3]) == len(repeats.COLUMNS) and int(told[3]) - int(told[2]) == 1
+    assert int(told[3]) == len(replication.COLUMNS) and int(told[3]) - int(told[2]) == 1
 
 
 def test_all_trainings_made_anew_are_the_table(
@@ -285,19 +289,21 @@ def test_fresh_trainings_are_made_kept_and_told(tmp_path: Path, monkeypatch: pyt
         "profile: smoke\nsettings: {n_images: 80, width: 0.06, epochs: 1, snapshots: []}\n"
         "grid: {gamma: [0, 0.1], seed: [0, 1, 2]}\n"
     )
-    monkeypatch.setattr(study, "PLAN", plan)
+    monkeypatch.setattr(trainings, "PLAN", plan)
     found = study.table(2, root=tmp_path / "runs")
     assert found.fresh and found.seeds == 2
     assert [(row["gamma"], row["seed"]) for row in found.rows] == [(0, 0), (0, 1), (0.1, 0), (0.1, 1)]
     assert "4 trainings, 2 seeds a setting, trained to make this page" in found.note().data
     paths = study.keep(found, tmp_path / "kept")
     assert [path.name for path in paths] == ["table.parquet", "table.csv", "provenance.json"]
-    assert sweep_table.read_table(paths[0]) == found.rows
+    assert tables.read_table(paths[0]) == found.rows
     assert json.loads(paths[2].read_text())["runs"] == 4
 
 
 def test_a_training_that_fails_twice_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "on_dask", lambda tasks, **_: sweep.Outcome({}, {next(iter(tasks)): "ValueError: no"}))
+    monkeypatch.setattr(
+        grid_training, "on_dask", lambda tasks, **_: sweep.Outcome({}, {next(iter(tasks)): "ValueError: no"})
+    )
     with pytest.raises(BuildError, match=r"failed trainings: 1 of 52; .*ValueError: no"):
         study.table(1, root=tmp_path)
 
@@ -305,4 +311,4 @@ def test_a_training_that_fails_twice_is_named(tmp_path: Path, monkeypatch: pytes
 def test_the_rules_are_about_what_the_table_has(committed: study.Table) -> None:
     for rule in claims.read():
         if not rule.open:
-            assert len(ledger.numbers(committed.rows, rule)) >= 5, rule.id
+            assert len(verdicts.numbers(committed.rows, rule)) >= 5, rule.id

@@ -20,14 +20,15 @@ import pyarrow.parquet
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from vaelib import Experiment, backend, provenance, store, sweep, sweep_notebooks, sweep_table, train
-from vaelib.engine import DeviceError
-from vaelib.experiment import SettingError
-from vaelib.measures import measure
-from vaelib.parallel import ONE_THREAD
+from vaelib import Experiment, sweep, train
+from vaelib.book import notebook_grid
+from vaelib.errors import BuildError, DamagedError, DeviceError, SettingError
+from vaelib.evaluation import measure
+from vaelib.nn import backend
 from vaelib.run import Run, finished_epochs
-from vaelib.sweep import Sweep
-from vaelib.vendor import BuildError
+from vaelib.sweep import Sweep, cluster, grid_training, tables
+from vaelib.system import provenance
+from vaelib.system.processes import ONE_THREAD
 
 COMMAND = [sys.executable, "-c", "import vaelib.cli; vaelib.cli.main()"]
 TINY = {"n_images": 80, "width": 0.06, "epochs": 2, "snapshots": [], "batch_size": 16}
@@ -125,14 +126,16 @@ def test_every_run_is_an_ordinary_one_with_its_row(grid: list[Experiment], root:
 def test_what_is_finished_and_measured_is_read_and_nothing_else_begun(
     grid: list[Experiment], root: Path, outcome: sweep.Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "on_dask", None)  # calling it would fail
+    monkeypatch.setattr(grid_training, "on_dask", None)  # calling it would fail
     with monkeypatch.context() as patch:
-        patch.setattr(sweep.store, "check_writable", None)  # and so would this: a folder that can be read is enough
+        patch.setattr(
+            grid_training.storage, "check_writable", None
+        )  # and so would this: a folder that can be read is enough
         assert sweep.train_grid(grid, root, progress=False) == outcome
     # Measured by another library, or not at all, it is measured again, and by a worker.
     asked = []
-    monkeypatch.setattr(sweep, "on_dask", lambda tasks, **_: asked.extend(tasks) or sweep.Outcome())
-    monkeypatch.setattr(sweep_table, "_library", lambda: b"another")
+    monkeypatch.setattr(grid_training, "on_dask", lambda tasks, **_: asked.extend(tasks) or sweep.Outcome())
+    monkeypatch.setattr(tables, "_library", lambda: b"another")
     assert sweep.train_grid(grid, root, progress=False).finished == {}
     assert asked == [each.name for each in grid]
 
@@ -143,7 +146,7 @@ def test_measures_are_of_the_library_with_all_its_packages(tmp_path: Path, monke
     digests = []
     for text in ("one = 1", "one = 2"):
         (tmp_path / "room" / "inner.py").write_text(text)
-        digests.append(sweep_table._library.__wrapped__())
+        digests.append(tables._library.__wrapped__())
     assert digests[0] != digests[1]
 
 
@@ -155,7 +158,7 @@ def test_a_sweep_of_fewer_seeds_has_the_first_of_each_block() -> None:
 
 def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: Path) -> None:
     rows = [*outcome.finished.values(), {"run": "another", "new": 1.5}]
-    parquet, text = sweep_table.write_table(sweep_table.table(rows), tmp_path / "t.0")
+    parquet, text = tables.write_table(tables.table(rows), tmp_path / "t.0")
     assert (parquet.name, text.name) == ("t.0.parquet", "t.0.csv")
     read = pyarrow.parquet.read_table(parquet).to_pylist()
     assert read[0] == {**rows[0], "new": None} and read[-1]["gamma"] is None
@@ -163,26 +166,26 @@ def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: P
         lines = list(csv.DictReader(stream))
     assert [line["run"] for line in lines] == [row["run"] for row in rows]
     assert float(lines[0]["val_loss"]) == rows[0]["val_loss"] and lines[-1]["new"] == "1.5"
-    again = sweep_table.read_table(text)
-    assert sweep_table.read_table(parquet) == read
+    again = tables.read_table(text)
+    assert tables.read_table(parquet) == read
     assert [{name: value or None for name, value in row.items()} for row in again] == [
         {name: value or None for name, value in row.items()} for row in read
     ], "in CSV no text and no value look alike"
     with pytest.raises(SettingError, match="no table of a sweep"):
-        sweep_table.read_table(tmp_path / "absent.csv")
+        tables.read_table(tmp_path / "absent.csv")
     for file in (text, parquet):
         file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))
-        with pytest.raises(store.DamagedError, match=f"{file.name} is not what was written"):
-            sweep_table.read_table(file)
+        with pytest.raises(DamagedError, match=f"{file.name} is not what was written"):
+            tables.read_table(file)
 
 
 def test_a_column_of_numbers_and_words_is_text() -> None:
-    made = sweep_table.table([{"x": 1, "y": 1}, {"x": "one", "y": 0.5}, {"y": None}])
+    made = tables.table([{"x": 1, "y": 1}, {"x": "one", "y": 0.5}, {"y": None}])
     assert made.to_pydict() == {"x": ["1", "one", None], "y": [1.0, 0.5, None]}
 
 
 @contextlib.contextmanager
-def cluster(threads: int) -> Iterator[str]:
+def running_cluster(threads: int) -> Iterator[str]:
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=1, threads_per_worker=threads, dashboard_address=None, memory_limit=0) as made:
@@ -192,10 +195,10 @@ def cluster(threads: int) -> Iterator[str]:
 def test_a_cluster_by_its_address_trains_what_is_left_and_touches_no_finished_run(
     grid: list[Experiment], root: Path, outcome: sweep.Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_default_workers", None)  # workers on this machine would ask it
+    monkeypatch.setattr(cluster, "_default_workers", None)  # workers on this machine would ask it
     new = grid[0].replace(seed=9)
     times = {path: path.stat().st_mtime_ns for path in root.rglob("*.json")}
-    with cluster(threads=1) as address:
+    with running_cluster(threads=1) as address:
         again = sweep.train_grid([*grid, new], root, scheduler=address, progress=False)
     assert again.failed == {} and again.finished.pop(new.name)["seed"] == 9
     assert Run(root / new.name).complete and again.finished == outcome.finished
@@ -209,7 +212,7 @@ def test_a_clusters_worker_trains_on_one_thread(monkeypatch: pytest.MonkeyPatch)
 
     for name in ONE_THREAD:
         monkeypatch.delenv(name, raising=False)
-    with cluster(threads=1) as address:
+    with running_cluster(threads=1) as address:
         found = sweep.on_dask({"x": (held,)}, scheduler=address, progress=False)
     assert found.finished == {"x": ONE_THREAD}
     assert held() == dict.fromkeys(ONE_THREAD), "this process is no worker"
@@ -217,7 +220,7 @@ def test_a_clusters_worker_trains_on_one_thread(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_clusters_worker_of_several_threads_is_refused(tmp_path: Path) -> None:
     experiment = Experiment.from_profile("smoke", **TINY)
-    with cluster(threads=2) as address:
+    with running_cluster(threads=2) as address:
         found = sweep.train_grid([experiment], tmp_path, scheduler=address, progress=False)
     assert found.finished == {} and not (tmp_path / experiment.name).exists()
     assert "has 2 threads: allowed is one" in found.failed[experiment.name]
@@ -229,13 +232,13 @@ def test_without_a_number_there_are_as_many_workers_as_the_backend_can_use(monke
 
         return len(get_client().nthreads())
 
-    assert sweep._default_workers() == backend.default_workers(provenance.hardware()["cores"])
-    monkeypatch.setattr(sweep, "_default_workers", lambda: 3)
+    assert cluster._default_workers() == backend.default_workers(provenance.hardware()["cores"])
+    monkeypatch.setattr(cluster, "_default_workers", lambda: 3)
     assert sweep.on_dask({"x": (workers,)}, progress=False).finished == {"x": 3}
 
 
 def test_no_cluster_at_an_address_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sweep, "_PATIENCE", 1.0)
+    monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
     with pytest.raises(SettingError, match=r"scheduler = 'tcp://127\.0\.0\.1:9': no Dask cluster"):
         sweep.on_dask({"x": (int, 1)}, scheduler="tcp://127.0.0.1:9", progress=False)
 
@@ -314,9 +317,9 @@ def test_a_killed_workers_run_goes_on_elsewhere(tmp_path: Path) -> None:
 
         with pids.open("a") as stream:
             stream.write(f"{os.getpid()} {get_worker().name}\n")
-        from vaelib import sweep
+        from vaelib.sweep import grid_training
 
-        return sweep._one(text, root)
+        return grid_training._one(text, root)
 
     with ThreadPoolExecutor(1) as pool:
         task = {experiment.name: (told, experiment.to_json(), str(tmp_path))}
@@ -378,6 +381,7 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 import distributed
 from vaelib import sweep
+from vaelib.sweep import cluster
 
 
 def interrupt():
@@ -413,7 +417,7 @@ moment = sys.argv[1]
 workers, tasks = 1, {"short": (abs, -1), "long": (time.sleep, 3600)}
 if moment == "the backend is asked":
     workers = None
-    sweep._ask_backend = os.cpu_count
+    cluster._ask_backend = os.cpu_count
     from concurrent.futures import ProcessPoolExecutor
     original = ProcessPoolExecutor.submit
     ProcessPoolExecutor.submit = lambda *given: (original(*given), interrupt())[0]
@@ -501,7 +505,7 @@ def test_no_process_runs_the_users_program_again(way: str, tmp_path: Path) -> No
 print("begun")
 import os
 from vaelib import sweep
-from vaelib.parallel import pool
+from vaelib.system.processes import pool
 
 def double(x):
     return 2 * x
@@ -549,7 +553,7 @@ def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(
     rerun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, "3e0", 10]})
-    outcome = sweep_notebooks.execute_grid(wanted, rerun, tmp_path / "out", workers=2, progress=False)
+    outcome = notebook_grid.execute_grid(wanted, rerun, tmp_path / "out", workers=2, progress=False)
     rows = sorted(outcome.finished.values(), key=lambda row: row["the_square"])
     assert [(row["x"], row["word"], row["the_square"], row["the_name"]) for row in rows] == [
         (2, "y", 4.0, "'y'"),
@@ -566,14 +570,14 @@ def test_a_notebook_is_executed_over_a_grid_and_its_numbers_are_collected(
     assert not list(tmp_path.rglob("*.mp4")) and not (tmp_path / "media").exists()
     less = Sweep(profile="smoke", settings={"word": "y"}, grid={"x": [2, 3]})
     monkeypatch.setattr(sweep, "on_dask", None)  # calling it would fail
-    again = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", progress=False)
+    again = notebook_grid.execute_grid(less, rerun, tmp_path / "out", progress=False)
     assert again == sweep.Outcome(outcome.finished), "the seconds are still those of the execution"
     assert {path: path.stat().st_mtime_ns for path in times} == times
     monkeypatch.undo()
     damaged = next(iter(times))
     good = damaged.read_text()
     damaged.write_text(good.replace("4.0", "5.0").replace("9.0", "5.0"))
-    mended = sweep_notebooks.execute_grid(less, rerun, tmp_path / "out", workers=1, progress=False)
+    mended = notebook_grid.execute_grid(less, rerun, tmp_path / "out", workers=1, progress=False)
     assert [row["the_square"] for row in mended.finished.values()] == [4.0, 9.0], "a changed one is executed again"
 
 
@@ -591,7 +595,7 @@ def test_a_notebooks_kernel_is_this_python_whatever_the_user_has(
     write(start / "00.py", "several_more = 1\n1 / 0\n")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     wanted = Sweep(profile="smoke", grid={"x": [2]})
-    outcome = sweep_notebooks.execute_grid(wanted, rerun, tmp_path / "out", workers=1, progress=False)
+    outcome = notebook_grid.execute_grid(wanted, rerun, tmp_path / "out", workers=1, progress=False)
     assert not outcome.failed and [row["the_square"] for row in outcome.finished.values()] == [4.0]
 
 
@@ -599,19 +603,19 @@ def test_the_command_lays_a_grid_over_a_notebook(rerun: Path, tmp_path: Path) ->
     text = "profile: smoke\ngrid: {x: [0, 1e-2], several: [[1, 2.5]]}\n"  # YAML reads 1e-2 as text
     done = vaelib("sweep", write(tmp_path / "g.yml", text), "--notebook", rerun, "--root", tmp_path, "--workers", 1)
     assert done.returncode == 0 and "2 finished, 0 failed" in done.stdout, done.stderr
-    rows = sweep_table.read_table(tmp_path / "g.parquet")
+    rows = tables.read_table(tmp_path / "g.parquet")
     assert [(row["x"], row["several"], row["the_square"]) for row in rows] == [
         (0.0, "1.0 2.5", 0.0),
         (0.01, "1.0 2.5", 0.01**2),
     ]
     assert all(row["seconds"] > 0 for row in rows)
-    assert sweep_table.read_table(tmp_path / "g.csv") == rows
+    assert tables.read_table(tmp_path / "g.csv") == rows
 
 
 def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path: Path) -> None:
     def check(told: str, kind: type[Exception], path: Path = rerun, **grid: object) -> None:
         with pytest.raises(kind, match=told):
-            sweep_notebooks.execute_grid(Sweep(profile="smoke", grid=grid), path, tmp_path / "out")
+            notebook_grid.execute_grid(Sweep(profile="smoke", grid=grid), path, tmp_path / "out")
 
     check(r"n\.ipynb has no parameter 'y'\. It has: x, word, several, profile", SettingError, y=[1])
     check("x = 'two'", SettingError, x=["two"])
@@ -633,10 +637,10 @@ def _kernel(path: Path, kernel: str, language: str, name: str) -> Path:
 def test_a_notebook_is_executed_by_this_environment_whatever_its_kernel_is_called(rerun: Path, tmp_path: Path) -> None:
     wanted = Sweep(profile="smoke", grid={"x": [2]})
     path = _kernel(rerun, "nosuch", "python", "other")
-    outcome = sweep_notebooks.execute_grid(wanted, path, tmp_path / "out", workers=1, progress=False)
+    outcome = notebook_grid.execute_grid(wanted, path, tmp_path / "out", workers=1, progress=False)
     assert [row["the_square"] for row in outcome.finished.values()] == [4.0]
     made = nbformat.read(path, as_version=4)
     made.metadata = {}  # as some editors leave it
     nbformat.write(made, path)
-    outcome = sweep_notebooks.execute_grid(wanted, path, tmp_path / "out", workers=1, progress=False)
+    outcome = notebook_grid.execute_grid(wanted, path, tmp_path / "out", workers=1, progress=False)
     assert not outcome.failed

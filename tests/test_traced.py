@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from interrupting import interrupted
 
-from vaelib import Experiment, traced, train
+from vaelib import Experiment, train
 from vaelib.model import VAE
+from vaelib.training import traces
 
 TINY = Experiment.from_profile("smoke", n_images=70, width=0.06, epochs=2, snapshots=(0, 1, 2), gamma=0.01)
 
 
 @pytest.fixture
-def traces(monkeypatch):
+def traced(monkeypatch):
     """The experiments whose step of training is traced, one for each time."""
     seen, own = [], VAE.train_step
 
@@ -40,15 +41,15 @@ def numbers(run):
     ],
     ids=str,
 )
-def test_a_runs_numbers_do_not_depend_on_what_its_process_trained_before(settings, traces, tmp_path):
+def test_a_runs_numbers_do_not_depend_on_what_its_process_trained_before(settings, traced, tmp_path):
     wanted = TINY.replace(**settings)
     before = wanted.replace(seed=9, gamma=0.02, beta=0.003, batch_size=TINY.batch_size, epochs=TINY.epochs)
     train(before, tmp_path / "before", progress=False)
     found = train(wanted, tmp_path / "after", progress=False)
-    assert {each.seed for each in traces} == {9}, "it was traced anew"
-    traced.forget()
+    assert {each.seed for each in traced} == {9}, "it was traced anew"
+    traces.forget()
     expected = train(wanted, tmp_path / "alone", progress=False)
-    assert {each.seed for each in traces} == {9, wanted.seed}
+    assert {each.seed for each in traced} == {9, wanted.seed}
     ours, theirs = numbers(found), numbers(expected)
     assert ours.keys() == theirs.keys()
     for name, values in theirs.items():
@@ -62,20 +63,20 @@ def test_what_a_trace_holds_is_traced_anew(tmp_path):
         {"gamma": 0.0}, {"beta": 0.0}, {"sigma": 0.2}, {"learning_rate": 0.01}, {"epochs": 3}, {"width": 0.05},
         {"penalty": "covariance"}, {"initial_rotation": "rotation"}, {"precision": "bfloat16"}, {"batch_size": 9},
     ]  # fmt: skip
-    assert [settings for settings in others if traced.take(short.replace(**settings), 63)] == []
-    assert traced.take(short.replace(n_images=71), 64) is None
-    assert traced.take(short, 63) is not None
+    assert [settings for settings in others if traces.take(short.replace(**settings), 63)] == []
+    assert traces.take(short.replace(n_images=71), 64) is None
+    assert traces.take(short, 63) is not None
 
 
 def test_an_interrupted_training_leaves_no_model(tmp_path):
     interrupted(TINY, tmp_path, "on_epoch_begin", lambda _, epoch: epoch == 1)
-    assert traced.take(TINY, 63) is None
+    assert traces.take(TINY, 63) is None
     train(TINY, tmp_path, progress=False)
-    assert traced.take(TINY, 63) is not None
+    assert traces.take(TINY, 63) is not None
 
 
 def test_only_so_many_models_are_kept():
-    for seed in range(traced.MOST + 2):
-        traced.keep(VAE(TINY.replace(sigma=0.1 + 0.01 * seed)), 63)
-    kept = [traced._likeness(TINY.replace(sigma=0.1 + 0.01 * seed), 63) in traced._kept for seed in range(10)]
+    for seed in range(traces.MOST + 2):
+        traces.keep(VAE(TINY.replace(sigma=0.1 + 0.01 * seed)), 63)
+    kept = [traces._likeness(TINY.replace(sigma=0.1 + 0.01 * seed), 63) in traces._kept for seed in range(10)]
     assert kept == [False, False, *[True] * 8]

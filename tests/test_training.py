@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 from interrupting import interrupted
 
-from vaelib import Experiment, backend, dataset, losses, parallel, provenance, store, training
+from vaelib import Experiment, dataset, losses, storage
+from vaelib.errors import DamagedError, StoreError, TrainingError
 from vaelib.model import VAE
-from vaelib.parallel import train_all
+from vaelib.nn import backend
 from vaelib.run import Run, best_epoch, get_weights, set_weights
-from vaelib.training import Batches, TrainingError, train
+from vaelib.system import processes, provenance
+from vaelib.training import Batches, train, train_all, trainer
 
 TINY = Experiment.from_profile(
     "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
@@ -74,7 +76,7 @@ def test_weights_of_other_names_are_refused_before_any_is_set(run):
     first, second = (next(name for name in kept if name.endswith(end)) for end in ("norm_1.gamma", "norm_2.gamma"))
     renamed = {{first: second, second: first}.get(name, name): array + 1 for name, array in kept.items()}
     for arrays, told in ((renamed, "norm_2.gamma stands for norm_1.gamma"), (dict([*kept.items()][:-1]), "nothing")):
-        with pytest.raises(store.DamagedError, match=f"those of another model: {told}"):
+        with pytest.raises(DamagedError, match=f"those of another model: {told}"):
             set_weights(model, arrays)
     for weight, array in zip(model.weights, kept.values(), strict=True):
         np.testing.assert_array_equal(weight, array)
@@ -220,7 +222,7 @@ def test_wrong_input_is_named(run, call, message):
 
 
 def test_a_finished_run_is_returned_at_once(run, root, monkeypatch):
-    monkeypatch.setattr(training, "_Trainer", None)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     same(train(TINY, root), run)
 
 
@@ -236,13 +238,13 @@ def test_more_epochs_at_a_constant_rate_go_on_from_the_shorter_run_to_the_same_b
     longer = CONSTANT.replace(epochs=4, snapshots=(1, 3))
     anew = train(longer, tmp_path, progress=False)
     trained = []
-    begin = training._Trainer.on_epoch_begin
+    begin = trainer._Trainer.on_epoch_begin
 
     def spy(self, epoch, logs=None):
         trained.append(epoch)
         begin(self, epoch, logs)
 
-    monkeypatch.setattr(training._Trainer, "on_epoch_begin", spy)
+    monkeypatch.setattr(trainer._Trainer, "on_epoch_begin", spy)
     before = sorted((file.name, file.read_bytes()) for file in short.path.iterdir())
     continued = train(longer, short.path.parent, progress=False)
     assert trained == [2, 3]
@@ -266,40 +268,40 @@ def test_more_epochs_at_a_constant_rate_go_on_from_the_shorter_run_to_the_same_b
     ],
 )
 def test_other_experiments_do_not_go_on_from_it(short, change):
-    assert training._shorter(CONSTANT.replace(epochs=3), short.path.parent).path == short.path
-    assert training._shorter(CONSTANT.replace(**{"epochs": 3, **change}), short.path.parent) is None
+    assert trainer._shorter(CONSTANT.replace(epochs=3), short.path.parent).path == short.path
+    assert trainer._shorter(CONSTANT.replace(**{"epochs": 3, **change}), short.path.parent) is None
 
 
 def test_what_is_damaged_or_of_another_identity_or_backend_is_not_gone_on_from(short, tmp_path, monkeypatch):
     longer = CONSTANT.replace(epochs=3)
     renamed = shutil.copytree(short.path, tmp_path / f"{short.path.name[:-4]}0000")
-    assert training._shorter(longer, tmp_path) is None
+    assert trainer._shorter(longer, tmp_path) is None
     copied = renamed.rename(tmp_path / short.path.name)
-    assert training._shorter(longer, tmp_path).path == copied
+    assert trainer._shorter(longer, tmp_path).path == copied
     with monkeypatch.context() as patch:
         patch.setattr(backend, "name", lambda: "another")
-        assert training._shorter(longer, tmp_path) is None
+        assert trainer._shorter(longer, tmp_path) is None
     (copied / "state-0002.npz").write_bytes(b"")
-    assert training._shorter(longer, tmp_path) is None
+    assert trainer._shorter(longer, tmp_path) is None
 
 
 def test_a_run_lies_at_home_where_its_path_says_so(run, root, monkeypatch):
     monkeypatch.setenv("HOME", str(root))
-    monkeypatch.setattr(training, "_Trainer", None)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     assert train(TINY, "~").path == train_all([TINY], "~")[0].path == Run(f"~/{TINY.name}").path == run.path
 
 
 def test_a_finished_run_is_returned_from_a_place_that_cannot_be_written(run, root, monkeypatch):
     def refuse(path, *_, **__):
-        raise store.StoreError(f"cannot write {path}: Read-only file system")
+        raise StoreError(f"cannot write {path}: Read-only file system")
 
     for name in ("check_writable", "lock", "write", "move_aside"):
-        monkeypatch.setattr(store, name, refuse)
-    monkeypatch.setattr(training, "_Trainer", None)
+        monkeypatch.setattr(storage, name, refuse)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     same(train(TINY, root), run)
     same(train_all([TINY, TINY], root, workers=2)[0], run)
     for call in (train, lambda experiment, root: train_all([TINY, experiment], root)):
-        with pytest.raises(store.StoreError, match=f"cannot write {root}"):
+        with pytest.raises(StoreError, match=f"cannot write {root}"):
             call(TINY.replace(seed=99), root)
 
 
@@ -307,10 +309,10 @@ def test_a_damaged_run_in_a_place_that_cannot_be_written_is_not_returned(run, co
     (copy / "weights-0003.npz").unlink()
 
     def refuse(path):
-        raise store.StoreError(f"cannot write {path}: Read-only file system")
+        raise StoreError(f"cannot write {path}: Read-only file system")
 
-    monkeypatch.setattr(store, "check_writable", refuse)
-    with pytest.raises(store.StoreError, match=f"cannot write {tmp_path}"):
+    monkeypatch.setattr(storage, "check_writable", refuse)
+    with pytest.raises(StoreError, match=f"cannot write {tmp_path}"):
         train(TINY, tmp_path)
 
 
@@ -361,7 +363,7 @@ def test_any_damage_is_noticed_when_a_run_is_opened(copy, name):
             (copy / name).unlink()
         else:
             (copy / name).write_bytes(damaged)
-        with pytest.raises(store.DamagedError, match=name):
+        with pytest.raises(DamagedError, match=name):
             Run(copy)
 
 
@@ -375,15 +377,15 @@ def test_a_damaged_run_is_moved_aside_and_made_again(run, copy, tmp_path):
 
 
 def test_a_full_disk_is_one_message_and_keeps_the_earlier_epochs(run, tmp_path, monkeypatch):
-    original = store.write
+    original = storage.write
 
     def full(path, content):
         if path.name == "weights-0002.npz":
-            raise store.StoreError(f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
+            raise StoreError(f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
         return original(path, content)
 
-    monkeypatch.setattr(store, "write", full)
-    with pytest.raises(store.StoreError, match=r"weights-0002.npz: No space left"):
+    monkeypatch.setattr(storage, "write", full)
+    with pytest.raises(StoreError, match=r"weights-0002.npz: No space left"):
         train(TINY, tmp_path, progress=False)
     assert Run(tmp_path / TINY.name).epochs == 1
     monkeypatch.undo()
@@ -396,8 +398,8 @@ def test_several_at_once_are_the_same_runs_in_the_same_order(run, root):
     assert [each.experiment.seed for each in (first, second)] == [1, 2] and first.complete and second.complete
     same(again, run)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parallel, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
-        patch.setattr(training, "_Trainer", None)
+        patch.setattr(processes, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
+        patch.setattr(trainer, "_Trainer", None)
         assert [each.path for each in train_all(others, root)] == [first.path, second.path]
 
 
@@ -412,7 +414,7 @@ def test_a_failure_among_several_keeps_what_the_others_finished(root, tmp_path):
 def test_an_unwritable_root_is_named_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "build", None)  # any work would begin here
     (tmp_path / "file").write_text("")
-    with pytest.raises(store.StoreError, match="file"):
+    with pytest.raises(StoreError, match="file"):
         train(TINY, tmp_path / "file" / "runs")
 
 
@@ -458,7 +460,7 @@ def test_the_settings_to_blame_for_the_weights_alone(tmp_path, monkeypatch):
         weight = self.vae.encoder.weights[0]
         weight.assign(np.full(weight.shape, np.nan, "float32"))
 
-    monkeypatch.setattr(training._Trainer, "on_test_end", spoiling)
+    monkeypatch.setattr(trainer._Trainer, "on_test_end", spoiling)
     blamed = "learning_rate = 0.003, optimizer = adam, precision = float32"
     message = rf": weights became nan in epoch 1, validation\. Most likely to blame: {blamed}\. The state"
     with pytest.raises(TrainingError, match=message):
@@ -468,10 +470,10 @@ def test_the_settings_to_blame_for_the_weights_alone(tmp_path, monkeypatch):
 @pytest.mark.jax
 def test_an_unfinished_run_of_another_backend_is_left_alone(run, tmp_path):
     path = interrupted(TINY, tmp_path, "on_epoch_begin", lambda _, epoch: epoch == 1).path / "manifest.json"
-    manifest = store.read_json(path)
+    manifest = storage.read_json(path)
     here = manifest["provenance"]["backend"]
     other = manifest["provenance"]["backend"] = {"tensorflow": "jax", "jax": "tensorflow"}[here]
-    store.write_json(path, manifest)
+    storage.write_json(path, manifest)
     message = f"begun on the {other} backend and this is {here}: set KERAS_BACKEND={other}"
     with pytest.raises(TrainingError, match=message):
         train(TINY, tmp_path, progress=False)
@@ -586,14 +588,14 @@ def test_a_process_of_one_thread_trains_in_that_thread_to_the_same_bits(threads,
         return context.context().function_call_options.executor_type or ""
 
     seen = []
-    before = training._Trainer.on_epoch_end
+    before = trainer._Trainer.on_epoch_end
 
     def look(self, epoch, logs=None):
         seen.append(executor_type())
         before(self, epoch, logs)
 
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", threads)
-    monkeypatch.setattr(training._Trainer, "on_epoch_end", look)
+    monkeypatch.setattr(trainer._Trainer, "on_epoch_end", look)
     same(train(TINY, tmp_path, progress=False), run)
     assert seen == [executor] * TINY.epochs
     assert executor_type() == "", "left on after the training"

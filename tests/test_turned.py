@@ -8,21 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from vaelib import disentanglement, disentanglement_sheet, geometry, losses, metrics, turned
+from vaelib import disentanglement, geometry, losses, metrics
+from vaelib.disentanglement import rotated
+from vaelib.geometry import tangents
 
 Numbers = np.ndarray
-SCORES: dict[str, tuple[Callable[[Numbers, Numbers], turned.Turned], Callable[[Numbers, Numbers], float]]] = {
-    "entanglement": (lambda mu, _: turned.entanglement(mu), lambda mu, _: losses.entanglement(mu)),
-    "alignment": (turned.alignment, lambda mu, factors: metrics.alignment(living(mu), factors)),
-    "sap": (turned.sap, lambda mu, factors: disentanglement.sap(living(mu), factors, shuffles=0).value),
+SCORES: dict[str, tuple[Callable[[Numbers, Numbers], rotated.Turned], Callable[[Numbers, Numbers], float]]] = {
+    "entanglement": (lambda mu, _: rotated.entanglement(mu), lambda mu, _: losses.entanglement(mu)),
+    "alignment": (rotated.alignment, lambda mu, factors: metrics.alignment(living(mu), factors)),
+    "sap": (rotated.sap, lambda mu, factors: disentanglement.sap(living(mu), factors, shuffles=0).value),
     "mean_correlation": (
-        lambda mu, _: turned.mean_correlation(mu),
+        lambda mu, _: rotated.mean_correlation(mu),
         lambda mu, _: disentanglement.mean_correlation(living(mu)).value,
     ),
-    "mig": (turned.mig, lambda mu, factors: disentanglement.mig(living(mu), factors, shuffles=0).value),
+    "mig": (rotated.mig, lambda mu, factors: disentanglement.mig(living(mu), factors, shuffles=0).value),
     "tangent_alignment": (
-        lambda mu, _: turned.tangent_alignment(mu),
-        lambda mu, _: disentanglement_sheet.tangent_alignment(mu, draws=1).value,
+        lambda mu, _: rotated.tangent_alignment(mu),
+        lambda mu, _: tangents.tangent_alignment(mu, draws=1).value,
     ),
 }
 
@@ -66,12 +68,12 @@ def test_the_alignment_of_linear_maps_is_that_of_what_they_give() -> None:
     mu, factors = sheet(1, 4, 0)
     maps = np.random.default_rng(0).normal(size=(6, 3, 4)) * 1e-3
     alone = [metrics.alignment(mu @ each.T, factors) for each in maps]
-    assert turned.alignment(mu, factors, threshold=0.0)(maps) == pytest.approx(alone, abs=1e-12)
+    assert rotated.alignment(mu, factors, threshold=0.0)(maps) == pytest.approx(alone, abs=1e-12)
 
 
 def test_the_search_finds_what_the_plain_one_finds() -> None:
     mu, factors = sheet(2, 3, 0)
-    found = geometry.search_rotations(turned.alignment(mu, factors), 3, samples=60)
+    found = geometry.search_rotations(rotated.alignment(mu, factors), 3, samples=60)
     plain = geometry.over_rotations(lambda points: metrics.alignment(points, factors), mu, samples=60)
     assert found.samples == pytest.approx(plain.samples, abs=1e-12)
     assert (found.value, found.lowest, found.highest) == pytest.approx((plain.value, plain.lowest, plain.highest))
@@ -79,9 +81,9 @@ def test_the_search_finds_what_the_plain_one_finds() -> None:
 
 def test_the_planes_turn_with_the_points() -> None:
     mu, _ = sheet(3, 3, 0)
-    found = geometry.search_rotations(turned.tangent_alignment(mu), 3, samples=60)
-    assert found.value == pytest.approx(disentanglement_sheet.tangent_alignment(mu).value)
-    again = disentanglement_sheet.tangent_alignment(mu @ found.at_highest.T).value
+    found = geometry.search_rotations(rotated.tangent_alignment(mu), 3, samples=60)
+    assert found.value == pytest.approx(tangents.tangent_alignment(mu).value)
+    again = tangents.tangent_alignment(mu @ found.at_highest.T).value
     assert again == pytest.approx(found.highest, abs=1e-6)
 
 

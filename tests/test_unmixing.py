@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from vaelib import metrics, unmixing
+from vaelib import metrics
+from vaelib.disentanglement import unmixing
 
 RANDOM = np.random.default_rng(0)
 SQUARE = RANDOM.uniform(-1, 1, (4000, 2))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from vaelib import vendor
-from vaelib.vendor import BuildError
+from vaelib.book import vendor
+from vaelib.errors import BuildError
 
 BOOK = Path(__file__).parent.parent / "book"
 

@@ -10,7 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import Experiment, figures_dataset, widgets
+from vaelib import Experiment, figures
+from vaelib.interactive import controls
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def pixels(control):
 
 
 def test_curve_follows_the_sliders(smoke):
-    control = widgets.curve_explorer(smoke)
+    control = controls.curve_explorer(smoke)
     before = pixels(control)
     control.sliders["b"].value = 0.0
     after = pixels(control)
@@ -36,27 +37,27 @@ def test_curve_follows_the_sliders(smoke):
     assert (before[:, :half] != after[:, :half]).any()  # the image
     assert (before[:, half:] != after[:, half:]).any()  # its place
     # Its picture is that of a control which began there: nothing of the earlier picture stays.
-    fresh = widgets.curve_explorer(smoke.replace(hole_b=0.0))
+    fresh = controls.curve_explorer(smoke.replace(hole_b=0.0))
     np.testing.assert_array_equal(after[:, :half], pixels(fresh)[:, :half])
 
 
 def test_curve_control_begins_in_the_hole_and_says_so(smoke):
-    control = widgets.curve_explorer(smoke)
+    control = controls.curve_explorer(smoke)
     assert (control.sliders["a"].value, control.sliders["b"].value) == (1.25, 1.0)
     assert "in the hole" in control.line.value
     control.sliders["b"].value = 2.0
     assert "in the hole" not in control.line.value
     assert "-0.75 to 3.25" in control.line.value
-    assert f"{figures_dataset.negative_share(1.25, 2):.0%}" in control.line.value
+    assert f"{figures.dataset.negative_share(1.25, 2):.0%}" in control.line.value
 
 
 def test_sliders_cover_the_parameter_space(smoke):
-    sliders = widgets.curve_explorer(smoke).sliders
+    sliders = controls.curve_explorer(smoke).sliders
     assert {name: (slider.min, slider.max) for name, slider in sliders.items()} == {"a": (0.5, 2), "b": (0, 2)}
 
 
 def test_reset_puts_sliders_and_picture_back_in_one_step(smoke):
-    control = widgets.curve_explorer(smoke)
+    control = controls.curve_explorer(smoke)
     before, line = control.picture.value, control.line.value
     control.sliders["a"].value, control.sliders["b"].value = 0.7, 1.9
     assert control.picture.value != before
@@ -78,7 +79,7 @@ def test_threads_of_a_kernel_draw_one_after_the_other():
         shown.append(("ended", chosen))
         return str(chosen)
 
-    control = widgets.Control(Figure(), values, update)
+    control = controls.Control(Figure(), values, update)
     moves = [threading.Thread(target=setattr, args=(values[name], "value", 10.0 + i)) for i, name in enumerate(values)]
     resets = [threading.Thread(target=control.reset.click) for _ in range(2)]
     threads = [moves[0], resets[0], moves[1], resets[1]]
@@ -93,7 +94,7 @@ def test_threads_of_a_kernel_draw_one_after_the_other():
 
 
 def test_beta_and_gamma_change_the_surface_and_its_mixing_weights(smoke):
-    trained, _ = widgets.loss_surfaces(smoke).children
+    trained, _ = controls.loss_surfaces(smoke).children
     assert "γ = 0: mixing weights 1.00 and 0.00" in trained.line.value
     before = trained.picture.value
     trained.sliders["gamma"].value = 1e-3
@@ -104,7 +105,7 @@ def test_beta_and_gamma_change_the_surface_and_its_mixing_weights(smoke):
 
 
 def test_mixing_weights_change_the_other_surface_alone(smoke):
-    trained, mixed = widgets.loss_surfaces(smoke).children
+    trained, mixed = controls.loss_surfaces(smoke).children
     assert "dented" in mixed.line.value
     before = trained.picture.value, mixed.picture.value
     mixed.sliders["squares"].value = 0.5
@@ -114,14 +115,14 @@ def test_mixing_weights_change_the_other_surface_alone(smoke):
 
 
 def test_weights_of_nothing_still_draw(smoke):
-    _, mixed = widgets.loss_surfaces(smoke).children
+    _, mixed = controls.loss_surfaces(smoke).children
     mixed.sliders["squares"].value = mixed.sliders["product"].value = 0.0
     assert "0.00 of the squares and 0.00 of the product" in mixed.line.value
 
 
 @pytest.mark.parametrize("beta", [0.0, 1e-7, 1e-3, 30.0])
 def test_a_logarithmic_slider_holds_any_weight(smoke, beta):
-    trained, _ = widgets.loss_surfaces(smoke.replace(beta=beta)).children
+    trained, _ = controls.loss_surfaces(smoke.replace(beta=beta)).children
     assert trained.line.value.startswith(f"β = {beta:.2g}, γ = 0:")
     trained.sliders["beta"].value = 10 ** trained.sliders["beta"].min
     assert trained.line.value.startswith("β = 0, γ = 0:")
@@ -133,11 +134,11 @@ def test_no_output_widget_collects_pictures(smoke):
         for child in getattr(widget, "children", ()):
             yield from parts(child)
 
-    for control in (widgets.curve_explorer(smoke), widgets.loss_surfaces(smoke)):
+    for control in (controls.curve_explorer(smoke), controls.loss_surfaces(smoke)):
         assert not [part for part in parts(control) if isinstance(part, ipywidgets.Output)]
 
 
-@pytest.mark.parametrize("make", [widgets.curve_explorer, widgets.loss_surfaces])
+@pytest.mark.parametrize("make", [controls.curve_explorer, controls.loss_surfaces])
 def test_a_page_without_a_kernel_gets_a_figure(make, smoke, monkeypatch):
     monkeypatch.setenv("VAELIB_STATIC", "1")
     assert isinstance(make(smoke), Figure)
@@ -145,6 +146,6 @@ def test_a_page_without_a_kernel_gets_a_figure(make, smoke, monkeypatch):
 
 def test_the_static_figure_is_the_curve_at_the_holes_centre(smoke, monkeypatch):
     monkeypatch.setenv("VAELIB_STATIC", "1")
-    left, right = widgets.curve_explorer(smoke).axes
-    np.testing.assert_array_equal(left.images[0].get_array(), figures_dataset.draw(smoke, 1.25, 1.0))
+    left, right = controls.curve_explorer(smoke).axes
+    np.testing.assert_array_equal(left.images[0].get_array(), figures.dataset.draw(smoke, 1.25, 1.0))
     assert right.lines[0].get_xydata().tolist() == [[1.25, 1.0]]

@@ -9,14 +9,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import Experiment, dataset, figures_live, metrics, train, widgets, widgets_runs
+from vaelib import Experiment, dataset, figures, metrics, train
+from vaelib.interactive import controls, run_controls
 
-MAKERS = [widgets_runs.latent_explorer, widgets_runs.transect_explorer, widgets_runs.epoch_explorer]
+MAKERS = [run_controls.latent_explorer, run_controls.transect_explorer, run_controls.epoch_explorer]
 # All live pictures of the book, each made from a run.
 PICTURES = {
-    "curve": lambda run: widgets.curve_explorer(run.experiment),
-    "surface of beta and gamma": lambda run: widgets.loss_surfaces(run.experiment).children[0],
-    "surface of two weights": lambda run: widgets.loss_surfaces(run.experiment).children[1],
+    "curve": lambda run: controls.curve_explorer(run.experiment),
+    "surface of beta and gamma": lambda run: controls.loss_surfaces(run.experiment).children[0],
+    "surface of two weights": lambda run: controls.loss_surfaces(run.experiment).children[1],
     **{make.__name__: make for make in MAKERS},
 }
 
@@ -111,9 +112,9 @@ def test_an_update_takes_less_than_a_tenth_of_a_second(name, book_run):
 
 
 def test_mu_is_decoded_as_the_run_does(run):
-    control = widgets_runs.latent_explorer(run)
-    sheet = figures_live.Sheet(run)
-    figure, view = figures_live.latent(sheet)
+    control = run_controls.latent_explorer(run)
+    sheet = figures.live.Sheet(run)
+    figure, view = figures.live.latent(sheet)
     point = sheet.mu.mean(axis=0) + np.array([0.3, -0.2, 0.1])
     run.model(0)  # somebody looked at another epoch meanwhile
     distance, row = view.show(point)
@@ -131,9 +132,9 @@ def test_mu_is_decoded_as_the_run_does(run):
 
 
 def test_the_latents_begin_on_the_sheet_and_reach_beyond_it(run):
-    control = widgets_runs.latent_explorer(run)
+    control = run_controls.latent_explorer(run)
     mu = run.embeddings[run.best_epoch]
-    sheet = figures_live.Sheet(run)
+    sheet = figures.live.Sheet(run)
     sliders = control.sliders.values()
     steps = np.array([slider.step for slider in sliders])
     assert (np.abs(sheet.origin - [slider.value for slider in sliders]) <= 0.51 * steps).all()
@@ -146,7 +147,7 @@ def test_the_latents_begin_on_the_sheet_and_reach_beyond_it(run):
 
 
 def test_the_way_through_the_sheet_is_straight_and_at_a_right_angle(run):
-    sheet = figures_live.Sheet(run)
+    sheet = figures.live.Sheet(run)
     flat = np.random.default_rng(0).uniform(-1, 1, (300, 3)) * [1, 1, 0]
     sheet.mu, sheet.origin = flat, flat[0]
     sheet._tree = type(sheet._tree)(flat)
@@ -160,8 +161,8 @@ def test_the_way_through_the_sheet_is_straight_and_at_a_right_angle(run):
 
 def test_the_points_stand_where_the_scene_has_them_tied_to_their_nearest_means(run):
     figure = Figure()
-    sheet = figures_live.Sheet(run)
-    view = figures_live.SheetView(figure.subplots(), sheet, "face")
+    sheet = figures.live.Sheet(run)
+    view = figures.live.SheetView(figure.subplots(), sheet, "face")
     view.show(sheet.mu[:2] + 1e-9)
     _, dots = view.moving
     offsets = figure.axes[0].collections[0].get_offsets()
@@ -170,7 +171,7 @@ def test_the_points_stand_where_the_scene_has_them_tied_to_their_nearest_means(r
 
 
 def test_a_walk_holds_the_studys_points_and_their_errors(run):
-    walks = figures_live.walks(run, between=3)
+    walks = figures.live.walks(run, between=3)
     assert list(walks) == ["P1", "P2", "P3"]
     for name, walk in walks.items():
         np.testing.assert_allclose(walk.points[::3], dataset.transect(name))
@@ -183,8 +184,8 @@ def test_a_walk_holds_the_studys_points_and_their_errors(run):
 
 
 def test_the_transects_line_tells_place_and_error(run):
-    control = widgets_runs.transect_explorer(run)
-    walks = figures_live.walks(run)
+    control = run_controls.transect_explorer(run)
+    walks = figures.live.walks(run)
     assert control.line.value.startswith("P1 at a = 1.25, b = 1.00, in the hole.")
     control.sliders["transect"].value = "P3"
     control.sliders["position"].value = 1.0
@@ -193,8 +194,8 @@ def test_the_transects_line_tells_place_and_error(run):
 
 
 def test_the_hole_is_shaded_where_the_line_is_in_it(run):
-    walks = figures_live.walks(run, between=20)
-    figure, view = figures_live.transect(list(walks.values()))
+    walks = figures.live.walks(run, between=20)
+    figure, view = figures.live.transect(list(walks.values()))
     view.show(walks["P1"], 0)
     (shade,) = figure.axes[3].patches
     unit = 2 / 14  # P1 takes b from 0 to 2 in 14 steps, and the hole from 0.7 to 1.3
@@ -207,17 +208,17 @@ def test_a_line_that_misses_the_hole_has_no_shade(tmp_path, run):
         experiment = run.experiment.replace(hole_radius=0.0)
         reconstruct = staticmethod(run.reconstruct)
 
-    walks = figures_live.walks(Elsewhere())
+    walks = figures.live.walks(Elsewhere())
     assert not any(walk.inside.any() for walk in walks.values())
     walk = walks["P2"]
     assert walk.error[walk.hardest] == walk.error.max()
-    figure, view = figures_live.transect([walk])
+    figure, view = figures.live.transect([walk])
     view.show(walk, walk.hardest)
     assert not figure.axes[3].patches[0].get_visible()
 
 
 def test_the_epochs_line_tells_the_losses(run):
-    control = widgets_runs.epoch_explorer(run)
+    control = run_controls.epoch_explorer(run)
     assert "the lowest" in control.line.value
     control.sliders["epoch"].value = 0
     assert control.line.value == "Before the first step of the training."
@@ -230,19 +231,19 @@ def test_the_stages_are_early_ones_and_the_best(best, expected):
     class Finished:
         best_epoch = best
 
-    assert figures_live.stage_epochs(Finished()) == expected
+    assert figures.live.stage_epochs(Finished()) == expected
 
 
 def test_the_stages_show_the_embeddings_of_their_epochs(run):
-    figure = figures_live.stages(run)
+    figure = figures.live.stages(run)
     titles = [axis.get_title() for axis in figure.axes if axis.get_title().strip()]
-    assert titles == ["before training", *(f"epoch {epoch}" for epoch in figures_live.stage_epochs(run)[1:])]
+    assert titles == ["before training", *(f"epoch {epoch}" for epoch in figures.live.stage_epochs(run)[1:])]
 
 
 def test_other_than_three_latents_are_refused(tmp_path):
     flat = train(
         Experiment.from_profile("smoke", latent_dim=2, n_images=60, epochs=1, batch_size=30), tmp_path, progress=False
     )
-    for make in (widgets_runs.latent_explorer, widgets_runs.epoch_explorer):
+    for make in (run_controls.latent_explorer, run_controls.epoch_explorer):
         with pytest.raises(ValueError, match=r"three|3"):
             make(flat)

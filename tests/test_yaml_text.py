@@ -3,8 +3,10 @@
 import pytest
 import yaml
 
-from vaelib import claims, notebook, yaml_text
-from vaelib.experiment import SettingError
+from vaelib import notebook
+from vaelib.errors import SettingError
+from vaelib.storage import yaml_text
+from vaelib.study import claims
 
 BLOCKS = "a: &a {x: 1, y: 2}\nb: &b {<<: *a, x: 3}\nc: {<<: *b, <<: {z: 5}, y: 4}\nd: *b\n"
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from vaelib import vendor
+from vaelib.book import vendor
 
 ROOT = Path(__file__).parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())

@@ -5,21 +5,18 @@
 
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vaelib import engine
-from vaelib.experiment import Experiment, SettingError
+from vaelib.errors import SettingError
+from vaelib.experiment import Experiment
+from vaelib.system import engine, lazy
 
 if TYPE_CHECKING:
-    from vaelib.parallel import train_all
     from vaelib.run import Run
-    from vaelib.training import train
+    from vaelib.training import train, train_all
 
 __version__ = "0.1.0"
 __all__ = ["Experiment", "Run", "SettingError", "__version__", "train", "train_all"]
-
-_HOMES = {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.parallel"}
 
 
 def _check_system() -> None:
@@ -38,7 +35,6 @@ _find_home()
 engine.choose()
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'vaelib' has no attribute {name!r}")
+__getattr__ = lazy.attributes(
+    __name__, {"Run": "vaelib.run", "train": "vaelib.training", "train_all": "vaelib.training"}
+)

@@ -18,11 +18,10 @@ import typer
 from pydantic import BaseModel
 from typer.core import TyperCommand, TyperGroup
 
-from vaelib import engine, store
-from vaelib.engine import DeviceError
-from vaelib.experiment import PROFILES, DataSettings, Experiment, SettingError
-from vaelib.store import DamagedError, StoreError
-from vaelib.vendor import BuildError
+from vaelib import storage
+from vaelib.errors import BuildError, DamagedError, DeviceError, SettingError, StoreError, TrainingError
+from vaelib.experiment import PROFILES, DataSettings, Experiment
+from vaelib.system import engine
 
 if TYPE_CHECKING:
     from vaelib.run import Run
@@ -56,7 +55,7 @@ app = typer.Typer(
 
 
 def _at_home(path: Path | None) -> Path | None:
-    return path and store.user_path(path)
+    return path and storage.user_path(path)
 
 
 Profile = Annotated[str, typer.Option(help=f"{', '.join(PROFILES)}: the values that the options override")]
@@ -153,7 +152,7 @@ def dataset(
     """Build the data set, or take it from the cache, and tell what is in it."""
     experiment = Experiment.from_profile(profile, **settings)
     from vaelib import dataset as data
-    from vaelib import exchange
+    from vaelib.dataset import exchange
 
     own = exchange.read_points(points) if points else None
     if export:
@@ -197,13 +196,13 @@ def paper(
 
     It wants a GPU: on the cores of a processor it takes days.
     """
-    from vaelib import results as kept
+    from vaelib.storage import results as kept
 
     try:
-        target = store.check_writable(results or kept.folder() / "paper")  # before days of training
+        target = storage.check_writable(results or kept.folder() / "paper")  # before days of training
     except SettingError as error:
         raise SettingError(f"{error}; or name another folder by --results") from None
-    from vaelib import paper as papers
+    from vaelib.study import paper as papers
 
     for name, experiment in papers.plan(devices=devices).items():
         run = _trained(experiment, root)
@@ -213,17 +212,17 @@ def paper(
 def _trained(experiment: Experiment, root: Path) -> "Run":
     """Return the finished run."""
     try:
-        store.check_writable(root)  # before Keras is imported, whose backend says things of its own
+        storage.check_writable(root)  # before Keras is imported, whose backend says things of its own
     except StoreError:
         from vaelib import run
 
         if run.finished(root / experiment.name, experiment) is None:
             raise
-    from vaelib import training
+    from vaelib.training import trainer
 
     try:
-        return training.train(experiment, root=root)
-    except training.TrainingError as error:
+        return trainer.train(experiment, root=root)
+    except TrainingError as error:
         _end(error, 1)
 
 
@@ -251,20 +250,20 @@ def sweep(
 ) -> None:
     """Train a grid of settings and seeds, or go on with it, and write one table of all runs."""
     from vaelib import sweep as sweeping
-    from vaelib import sweep_table
+    from vaelib.sweep import tables
 
     wanted = sweeping.read(file)
     if notebook is not None:
-        from vaelib import sweep_notebooks
+        from vaelib.book import notebook_grid
 
-        outcome = sweep_notebooks.execute_grid(wanted, notebook, root, workers=workers, scheduler=scheduler)
+        outcome = notebook_grid.execute_grid(wanted, notebook, root, workers=workers, scheduler=scheduler)
     else:
         outcome = sweeping.train_grid(wanted.experiments(), root, workers=workers, scheduler=scheduler)
     for name, reason in outcome.failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     if outcome.finished:
-        made = sweep_table.table(list(outcome.finished.values()))
-        for path in sweep_table.write_table(made, table or root / file.stem):
+        made = tables.table(list(outcome.finished.values()))
+        for path in tables.write_table(made, table or root / file.stem):
             print(path)
     print(f"{len(outcome.finished)} finished, {len(outcome.failed)} failed")
     if outcome.failed:

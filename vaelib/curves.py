@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vaelib.provenance import processors
+from vaelib.system.provenance import processors
 
 Framing = Literal["square", "study"]
 FRAMINGS = ("square", "study")

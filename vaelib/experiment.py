@@ -23,7 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from vaelib import curves, store
+from vaelib import curves, storage
+from vaelib.errors import SettingError
 
 PARAMETER_RANGE = {"a": (0.5, 2.0), "b": (0.0, 2.0)}
 """The study's parameter space: a, the radius of the circle, and b, the amplitude of the five petals."""
@@ -31,10 +32,6 @@ PARAMETER_RANGE = {"a": (0.5, 2.0), "b": (0.0, 2.0)}
 
 Weight = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
 """What a term of the loss may be multiplied by; a chapter that takes further weights annotates them with it."""
-
-
-class SettingError(store.Told, ValueError):
-    """A setting that does not exist or has a value that is not allowed; the message names it and what is."""
 
 
 def _numbers(value: Any) -> Any:
@@ -343,7 +340,7 @@ def identity(settings: Mapping[str, Any]) -> str:
     """
     version = curves.FRAMING_VERSIONS[settings["framing"]]
     settings = settings if version == 1 else {**settings, "framing_version": version}
-    return store.digest(store.canonical_json({"format": store.FORMAT, **settings}))[:16]
+    return storage.digest(storage.canonical_json({"format": storage.FORMAT, **settings}))[:16]
 
 
 def check_name(name: str) -> None:

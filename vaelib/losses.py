@@ -136,7 +136,7 @@ def total_correlation(
     (N-1)/(N(n-1)). So q̂ has the right expectation and the logarithm's has not: the estimate is biased unless n = N.
     Where σ is small against the spacing of the batch the bias is as large as the value or many times larger, upward as
     long as the posteriors meet in no latent (with none meeting at all the estimate is (d-1) log N whatever z is),
-    downward where they meet in single latents and not yet in all. `vaelib.estimator_bias` computes it, and
+    downward where they meet in single latents and not yet in all. `vaelib.figures.estimator_bias` computes it, and
     tests/test_losses.py holds it by batch size. Raises ValueError for d < 2, N < 2 or n > N.
 
     Source: Chen et al. 2018, β-TCVAE, appendix C. Its weights single out one of the others, at random; these are

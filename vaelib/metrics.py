@@ -13,7 +13,7 @@ import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
-from vaelib.chance import checked, paired
+from vaelib.statistics import checked, paired
 
 Numbers = NDArray[np.float64]
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from vaelib import backend, dataset, losses
-from vaelib.backend import keras, ops, own_settings
+from vaelib import dataset, losses
 from vaelib.experiment import Experiment
-from vaelib.fusion import normalised_stack
-from vaelib.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
-from vaelib.rotations import initial_rotation
+from vaelib.nn import backend
+from vaelib.nn.backend import keras, ops, own_settings
+from vaelib.nn.fused import normalised_stack
+from vaelib.nn.layers import BiasedConv2D, FusedBatchNormalization, Sampling, UpConv2D
+from vaelib.nn.rotation import initial_rotation
 
 
 @own_settings()
@@ -71,7 +72,7 @@ def standard_parts(vae: "VAE") -> dict[str, keras.Model]:
 
 
 def _standard(model: keras.Model) -> keras.Model:
-    """Return the same model with Keras's own layer, or two, in the place of each of `vaelib.layers`."""
+    """Return the same model with Keras's own layer, or two, in the place of each of `vaelib.nn.layers`."""
     own = {BiasedConv2D: keras.layers.Conv2D, FusedBatchNormalization: keras.layers.BatchNormalization}
 
     def clone(layer: Any) -> Any:

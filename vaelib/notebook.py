@@ -15,8 +15,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from vaelib import store, yaml_text
-from vaelib.experiment import Experiment, SettingError, misfit, nearest
+from vaelib import storage
+from vaelib.errors import SettingError
+from vaelib.experiment import Experiment, misfit, nearest
+from vaelib.storage import yaml_text
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # injected by papermill itself when it is asked to
@@ -127,7 +129,7 @@ def power_of_ten(value: float) -> str:
 def runs_root() -> Path:
     """Return the folder of the runs: `$VAELIB_RUNS`, else `runs` beside the notebooks' folder or here."""
     if chosen := os.environ.get("VAELIB_RUNS"):
-        return store.user_path(chosen)
+        return storage.user_path(chosen)
     here = Path.cwd()
     return (here.parent if here.name == "notebooks" else here) / "runs"
 

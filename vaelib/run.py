@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit
 
-from vaelib import store
-from vaelib.experiment import Experiment, SettingError
+from vaelib import storage
+from vaelib.errors import DamagedError, SettingError
+from vaelib.experiment import Experiment
 
 if TYPE_CHECKING:
     from vaelib.model import VAE
@@ -36,14 +37,14 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = store.user_path(path)
-        self.manifest = store.read_json(self.path / MANIFEST)
+        self.path = storage.user_path(path)
+        self.manifest = storage.read_json(self.path / MANIFEST)
         for name, checksum in self.manifest["files"].items():
-            store.read(self.path / name, checksum)
+            storage.read(self.path / name, checksum)
         try:
             self.experiment = Experiment.from_json(self.read("experiment.json"))
         except SettingError as error:
-            raise store.DamagedError(f"{self.path / 'experiment.json'}: {error}") from error
+            raise DamagedError(f"{self.path / 'experiment.json'}: {error}") from error
         self._model: tuple[int, VAE] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -129,7 +130,7 @@ class Run:
             self._model = (-1, VAE(self.experiment.replace(precision="float32")))
         held, model = self._model
         if held != number:
-            set_weights(model, store.unpack(self.read(weights_file(number))))
+            set_weights(model, storage.unpack(self.read(weights_file(number))))
             self._model = (number, model)
         return model
 
@@ -146,12 +147,12 @@ class Run:
         model = self.model(epoch)
         from vaelib.model import standard_parts
 
-        folder = store.check_writable(folder)
+        folder = storage.check_writable(folder)
         with tempfile.TemporaryDirectory() as scratch:
             for name, part in standard_parts(model).items():
                 made = Path(scratch) / f"{name}.keras"
                 part.save(made)
-                store.write(folder / made.name, made.read_bytes())
+                storage.write(folder / made.name, made.read_bytes())
         return folder
 
     def _number(self, epoch: int | str) -> int:
@@ -178,12 +179,12 @@ class Run:
 
     def read(self, name: str) -> bytes:
         """Return the content of one of the folder's files. Raises DamagedError if it is missing or changed."""
-        return store.read(self.path / name, self.manifest["files"].get(name, ""))
+        return storage.read(self.path / name, self.manifest["files"].get(name, ""))
 
 
 def finished(path: str | os.PathLike[str], experiment: Experiment) -> Run | None:
     """Open the finished run of an experiment at `path`; None where there is none, or a damaged one."""
-    with contextlib.suppress(store.DamagedError):
+    with contextlib.suppress(DamagedError):
         found = Run(path) if is_complete(path) else None
         return found if found and found.experiment.hash == experiment.hash else None
     return None
@@ -207,8 +208,8 @@ def is_complete(path: str | os.PathLike[str]) -> bool:
 def _told(path: str | os.PathLike[str], name: str) -> Any:
     """Return what a run's manifest tells under a name; 0 where there is none, or a damaged one."""
     try:
-        return store.read_json(store.user_path(path) / MANIFEST)[name]
-    except (store.DamagedError, KeyError):
+        return storage.read_json(storage.user_path(path) / MANIFEST)[name]
+    except (DamagedError, KeyError):
         return 0
 
 
@@ -245,20 +246,20 @@ def check_names(model: "VAE", arrays: Mapping[str, np.ndarray]) -> None:
     for own, stored in zip_longest((weight.path.split("/")[-2:] for weight in model.weights), found):
         if own != stored:
             own, stored = ("nothing" if name is None else ".".join(name) for name in (own, stored))
-            raise store.DamagedError(f"the stored weights are those of another model: {stored} stands for {own}")
+            raise DamagedError(f"the stored weights are those of another model: {stored} stands for {own}")
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
     """Set variables to arrays, all or none. Raises DamagedError when the arrays are those of another model."""
     if [variable.shape for variable in variables] != [array.shape for array in arrays]:
-        raise store.DamagedError("the stored weights are those of another model")
+        raise DamagedError("the stored weights are those of another model")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
 
 
 def encode_all(model: "VAE", images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Return the means μ (n, d) float32 of images (all, or those of `rows`), uint8 or float in [0, 1]."""
-    from vaelib import backend
+    from vaelib.nn import backend
 
     rows = np.arange(len(images)) if rows is None else rows
     means = np.empty((len(rows), model.experiment.latent_dim), "float32")
@@ -272,7 +273,7 @@ def encode_all(model: "VAE", images: np.ndarray, rows: np.ndarray | None = None)
 
 def decode_all(model: "VAE", latents: np.ndarray) -> np.ndarray:
     """Return the images (n, h, w) float32 in [0, 1] of latents (n, d)."""
-    from vaelib import backend
+    from vaelib.nn import backend
 
     s = model.experiment.image_size
     images = np.empty((len(latents), s, s), "float32")

@@ -1,0 +1,85 @@
+"""All images of a draw, who trains and who validates, and what each weighs. Source: the study's section 1."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vaelib.dataset.cache import cached
+from vaelib.dataset.images import render
+from vaelib.dataset.sampling import drawn, in_hole, own_points, split
+from vaelib.experiment import DataSettings, Experiment
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """All images of a draw and who does what with them.
+
+    `parameters` (n, 2) float64: (a, b) of every image, also of those the region leaves out, as drawn.
+    `images` (n, h, w) uint8, white (255) on black, read-only.
+    `train`, `validation`: int64 indices into both, disjoint, ascending; the last ones validate.
+    `hole`: int64 indices of the images within the hole's disc, whatever the region: `full` trains on them.
+    `weights` (n,) float32: what an image's (or, averaged, a batch's) loss is multiplied by; see `build`.
+    `settings`: the settings it was built from, `n_images` being that of own points where these were given.
+    """
+
+    parameters: NDArray[np.float64]
+    images: NDArray[np.uint8]
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    hole: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    settings: DataSettings
+
+    @property
+    def left_out(self) -> NDArray[np.int64]:
+        """Indices that neither train nor validate: a punctured set's hole, a thinned set's removals."""
+        return np.setdiff1d(np.arange(len(self.parameters)), np.concatenate([self.train, self.validation]))
+
+
+def build(data: DataSettings | Experiment, *, parameters: ArrayLike | None = None, cache: bool = True) -> DataSet:
+    """Return the data set of `data`: drawn points, or your own `parameters` (n, 2), rendered, cut and split.
+
+    Points: (a, b) uniform in PARAMETER_RANGE from `numpy.random.default_rng(data_seed)`. Regions: `full`
+    keeps all; `punctured` leaves out the disc round (hole_a, hole_b); `thinned` leaves out as many points
+    chosen at random, so that the two differ only in where points are missing. Of the m images that remain, in
+    order, the last round(m·501/5000) of a full set validate, else the last round(m·211/4510) (section 1).
+
+    Weights: w = (b_max - b) / (b_max - b_min) with the extremes of the remaining rows: the study's -1.5·b,
+    shifted and scaled to [0, 1], so that shallow waves weigh most. `weights` is 2w, clipped to [0, 2]
+    on rows left out, and 1 for sample_weights = "none" (or where all b are equal). "per_image" and
+    "per_batch" have the same weights here: with the former, as was meant, training multiplies each image's
+    loss by its own; with the latter, as the study's code had it, it multiplies the loss of a batch by the
+    mean over the batch.
+
+    `cache`: keep the images in `$VAELIB_CACHE`, else the user's cache folder. A damaged file is moved aside
+    and made again; a folder that cannot be written, or no known home to have it in, costs a warning.
+
+    Raises SettingError when nothing is left to train or to validate, and for parameters of another shape, not
+    finite, or with |a| + |b| above 4.
+    """
+    settings = data.data if isinstance(data, Experiment) else data
+    if parameters is None:
+        points = drawn(settings)
+    else:
+        points = own_points(parameters)
+        settings = settings.model_copy(update={"n_images": len(points)})
+    remaining, train, validation = split(points, settings)
+    images = cached(points, settings, parameters is not None) if cache else render(points, settings)
+    images.setflags(write=False)
+    return DataSet(
+        parameters=points,
+        images=images,
+        train=train,
+        validation=validation,
+        hole=np.flatnonzero(in_hole(points, settings)).astype(np.int64),
+        weights=_weights(points[:, 1], points[remaining, 1], settings),
+        settings=settings,
+    )
+
+
+def _weights(b: NDArray[np.float64], remaining: NDArray[np.float64], settings: DataSettings) -> NDArray[np.float32]:
+    lowest, highest = np.min(remaining), np.max(remaining)
+    if settings.sample_weights == "none" or lowest == highest:
+        return np.ones(len(b), dtype=np.float32)
+    return np.clip(2 * (highest - b) / (highest - lowest), 0, 2).astype(np.float32)

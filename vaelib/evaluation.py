@@ -1,0 +1,195 @@
+"""Everything that the table of a sweep has of one run: errors, scores, the sheet's shape, orientation and hole."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from vaelib import dataset, disentanglement, geometry, metrics
+from vaelib.disentanglement import interventions, rotated, unmixing
+from vaelib.geometry import edge_curl, normal_distance, tangents
+from vaelib.run import Run
+from vaelib.statistics import Score
+
+_IN_HOLE = 200  # new images in the hole's disc
+_WELL = 0.1  # of an image's own variance: beyond it the lines of a reconstruction begin to look wrong
+VOTES = 100
+"""How many votes each voting score learns from, and as many it is judged on; they take most of the time."""
+LABELS = (5, 10, 20, 50, 100)
+"""How many images with known factors a linear map is learnt from."""
+_ROTATIONS = 200  # random ones, where a search goes on from the best
+Found = dict[str, float]
+
+
+def measure(finished: Run) -> dict[str, float | None]:
+    """Return by name what the table has of a run besides its settings and terms, at its best epoch.
+
+    What is undefined is None: the numbers on planes for fewer than 3 latents, those on pairs for one, and MIG,
+    modularity and DCI for fewer than 100 training images (`vaelib.disentanglement.LEAST`). In order:
+
+    - error, relative_error: mean squared error of the validation images, plain and over each image's own variance;
+      rank_a, rank_b: Spearman's correlation of the relative error with the factors, raw_rank_a, raw_rank_b: of the
+      plain one; hole_error, hole_relative: of new images in the hole's disc, whatever the run was trained on;
+      hole_well: the share of those whose relative error is below a tenth.
+    - each score of `vaelib.disentanglement.scores`, the voting scores beta_vae and factor_vae, tangent_alignment,
+      factor_angle, trustworthiness and continuity, with its chance level as name_chance; largest_correlation,
+      active_units, r2_a, r2_b. Units that are not active count as if they never varied, but for the linear R² (r2_a,
+      r2_b) and for what asks about the sheet as a whole: its planes, its neighbours, its factors' angle.
+    - twonn, normal_distance, curl_edge and curl_middle (`vaelib.geometry`), turning_a and turning_b, the total turning
+      in degrees of curves of constant a and b, and straight_a, straight_b of the straight control.
+    - term, term_lowest, term_highest, term_rank: the entanglement as trained, over all rotations, and the share of
+      random rotations below it; alignment_at_lowest: the alignment where the entanglement is lowest. For each of
+      alignment, mig, sap and tangent_alignment: name_highest, the most that any rotation found has, and name_turned,
+      the mean over random ones. mean_correlation_turned likewise; its lowest is 0, on the principal axes.
+      disentanglement_at_aligned: DCI's score where the alignment is highest, since forests are too slow to search by.
+    - what a linear change of the finished latents gives (`vaelib.disentanglement.unmixing`): of the sphered plane the
+      alignment where E|xy| is lowest and highest over the angle, product_lowest and product_highest, plane_turned: the
+      mean over all angles; independent, independent_mig and independent_disentanglement: alignment, MIG and DCI's score
+      of its independent components. None where the sheet is pressed to a line. labels_5, labels_10, labels_20,
+      labels_50 and labels_100: the alignment of a linear map learnt from so many images.
+    - spread_k: each latent's standard deviation; direction_a_k, direction_b_k: how the k-th latent moves with each
+      factor, by least squares.
+    """
+    data = dataset.build(finished.experiment.data)
+    factors = data.parameters[data.train]
+    mu = np.asarray(finished.embeddings[finished.best_epoch], dtype=np.float64)
+    found = {
+        **_errors(finished, data),
+        **_scores(finished, mu, factors),
+        **_shape(mu, factors),
+        **_orientation(mu, factors),
+        **_unmixed(mu, factors),
+    }
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+
+
+def _errors(finished: Run, data: dataset.DataSet) -> Found:
+    images, factors = data.images[data.validation], data.parameters[data.validation]
+    decoded = finished.reconstruct(images)
+    plain, relative = metrics.squared_error(images, decoded), metrics.normalised_error(images, decoded)
+    settings = finished.experiment
+    hidden = dataset.draw(dataset.points_in_hole(_IN_HOLE, settings), settings)
+    redrawn = finished.reconstruct(hidden)
+    inside = metrics.normalised_error(hidden, redrawn)
+
+    def ranks(values: NDArray[np.float64]) -> list[float]:
+        return [float(stats.spearmanr(values, factors[:, k]).statistic) for k in range(2)]
+
+    return {
+        "error": plain.mean(),
+        "relative_error": relative.mean(),
+        **dict(zip(("rank_a", "rank_b", "raw_rank_a", "raw_rank_b"), [*ranks(relative), *ranks(plain)], strict=True)),
+        "hole_error": metrics.squared_error(hidden, redrawn).mean(),
+        "hole_relative": inside.mean(),
+        "hole_well": np.mean(inside < _WELL),
+    }
+
+
+def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    d = mu.shape[1]
+    scores: dict[str, Score] = disentanglement.scores(_living(mu), factors)
+    for name in ("mig", "modularity", "disentanglement", "completeness", "informativeness"):
+        scores.setdefault(name, Score(np.nan, np.nan))
+    scores["beta_vae"] = interventions.beta_vae_score(finished.encode, finished.experiment, votes=VOTES)
+    scores["factor_vae"] = interventions.factor_vae_score(finished.encode, finished.experiment, votes=VOTES)
+    scores["factor_angle"] = tangents.factor_angle(mu, factors)
+    scores["trustworthiness"] = tangents.trustworthiness(factors, mu)
+    scores["continuity"] = tangents.continuity(factors, mu)
+    if d > 2:
+        scores["tangent_alignment"] = tangents.tangent_alignment(mu)
+    r2 = metrics.linear_r2(mu, factors)
+    return {
+        **{name: score.value for name, score in scores.items()},
+        **{f"{name}_chance": score.chance for name, score in scores.items()},
+        "largest_correlation": metrics.largest_correlation(_living(mu)) if d > 1 else np.nan,
+        "active_units": disentanglement.active_units(mu),
+        "r2_a": r2[0],
+        "r2_b": r2[1],
+    }
+
+
+def _shape(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    # A model without a spark of structure (all means alike, say) has no sheet to measure.
+    alive = disentanglement.active_units(mu, threshold=1e-4) > 0
+    bent, straight = geometry.fit_sheet(factors, mu), geometry.straight_control(factors, mu)
+    edges, middle = edge_curl(mu, factors) if alive and mu.shape[1] > 2 else (np.nan, np.nan)
+    found: Found = {
+        "twonn": geometry.twonn(mu).estimate if alive else np.nan,
+        "normal_distance": normal_distance(mu) if alive else np.nan,
+        "curl_edge": edges,
+        "curl_middle": middle,
+    }
+    for name, sheet in (("turning", bent), ("straight", straight)):
+        for k, factor in enumerate("ab"):
+            angles = [geometry.turning(line) for line in sheet.lines(k)]
+            found[f"{name}_{factor}"] = float(np.mean(angles)) if alive else np.nan
+    return found
+
+
+def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    d = mu.shape[1]
+    found: Found = {f"spread_{k + 1}": value for k, value in enumerate(mu.std(axis=0))}
+    centred = factors - factors.mean(axis=0)
+    directions = np.linalg.lstsq(centred, mu - mu.mean(axis=0), rcond=None)[0]  # (2, d)
+    for factor, direction in zip("ab", directions, strict=True):
+        found |= {f"direction_{factor}_{k + 1}": value for k, value in enumerate(direction)}
+    if d < 2:
+        return found
+    term = geometry.search_rotations(rotated.entanglement(mu), d, samples=_ROTATIONS)
+    enough = len(mu) >= disentanglement.LEAST
+    scores = {
+        "alignment": rotated.alignment(mu, factors),
+        "mig": rotated.mig(mu, factors) if enough else lambda turns: np.full(len(turns), np.nan),
+        "sap": rotated.sap(mu, factors),
+    }
+    if d > 2:
+        scores["tangent_alignment"] = rotated.tangent_alignment(mu)
+    searched = {name: geometry.search_rotations(score, d, samples=_ROTATIONS) for name, score in scores.items()}
+    correlated = rotated.mean_correlation(mu)(geometry.random_rotations(d, _ROTATIONS))
+    found |= {f"{name}_turned": float(each.samples.mean()) for name, each in searched.items()}
+    found |= {"mean_correlation_turned": float(correlated.mean())}
+    found |= {f"{name}_highest": each.highest for name, each in searched.items()}
+    aligned = _living(mu @ searched["alignment"].at_highest.T)
+    return {
+        "term": term.value,
+        "term_lowest": term.lowest,
+        "term_highest": term.highest,
+        "term_rank": term.rank,
+        "alignment_at_lowest": metrics.alignment(_living(mu @ term.at_lowest.T), factors),
+        "disentanglement_at_aligned": _disentanglement(aligned, factors),
+        **found,
+    }
+
+
+def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+    found: Found = {f"labels_{n}": unmixing.alignment_by_labels(mu, factors, n) for n in LABELS if n <= len(mu)}
+    try:
+        plane = unmixing.sphered(mu)
+    except ValueError:
+        lost = ("product_lowest", "product_highest", "plane_turned", "independent", "independent_mig")
+        return dict.fromkeys((*lost, "independent_disentanglement"), np.nan) | found
+    product = unmixing.product_by_angle(plane)
+    components = unmixing.independent(mu)
+    enough = len(mu) >= disentanglement.LEAST
+    return {
+        "product_lowest": metrics.alignment(unmixing.turn(plane, product.lowest), factors),
+        "product_highest": metrics.alignment(unmixing.turn(plane, product.highest), factors),
+        "plane_turned": float(rotated.alignment(plane, factors)(unmixing.rotation(np.arange(0, 90, 3))).mean()),
+        "independent": metrics.alignment(components, factors),
+        "independent_mig": disentanglement.information_gap(factors)(components) if enough else np.nan,
+        "independent_disentanglement": _disentanglement(components, factors),
+        **found,
+    }
+
+
+def _disentanglement(codes: NDArray[np.float64], factors: NDArray[np.float64]) -> float:
+    if len(codes) < disentanglement.LEAST:
+        return np.nan
+    return disentanglement.dci(codes, factors, shuffles=0).disentanglement.value
+
+
+def _living(mu: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the codes with each unit that is not active at 0, where no score counts it.
+
+    Such a unit's mean may still tell the factors, and a score that does not ask for scale would count it in full.
+    """
+    return np.where(disentanglement.active(mu), mu, 0.0)

@@ -1,0 +1,5 @@
+"""The explorer: a figure that decodes in the page, without a kernel. Here its data and its scripts."""
+
+from vaelib.explorer.widget import Explorer, explorer, module_source, show
+
+__all__ = ["Explorer", "explorer", "module_source", "show"]

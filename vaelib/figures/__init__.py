@@ -1,0 +1,90 @@
+"""The figures: one style and one way to show them, and a module for each chapter, loaded when it is first asked for.
+
+`figures.loss.kl_curves()` is a figure of the chapter on the loss.
+"""
+
+from typing import TYPE_CHECKING
+
+from vaelib.figures.styling import (
+    BLACK,
+    BLUE,
+    COLORMAPS,
+    GREEN,
+    ORANGE,
+    PLOTLY_SCRIPT,
+    PURPLE,
+    SKY,
+    TRANSECT_COLORS,
+    VERMILION,
+    face_on,
+    frame_slider,
+    hole,
+    image_rows,
+    parameter_axes,
+    provenance_note,
+    show_image,
+    show_plotly,
+    show_video,
+    style,
+    table,
+    viewing_angles,
+)
+from vaelib.system import lazy
+
+if TYPE_CHECKING:
+    from vaelib.figures import dataset as dataset
+    from vaelib.figures import embedding as embedding
+    from vaelib.figures import estimator_bias as estimator_bias
+    from vaelib.figures import explanation as explanation
+    from vaelib.figures import explorer as explorer
+    from vaelib.figures import ledger as ledger
+    from vaelib.figures import live as live
+    from vaelib.figures import loss as loss
+    from vaelib.figures import paper as paper
+    from vaelib.figures import sweep as sweep
+    from vaelib.figures import training as training
+    from vaelib.figures import transects as transects
+    from vaelib.figures import unmixing as unmixing
+
+_CHAPTERS = (
+    "dataset",
+    "embedding",
+    "estimator_bias",
+    "explanation",
+    "explorer",
+    "ledger",
+    "live",
+    "loss",
+    "paper",
+    "sweep",
+    "training",
+    "transects",
+    "unmixing",
+)
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "COLORMAPS",
+    "GREEN",
+    "ORANGE",
+    "PLOTLY_SCRIPT",
+    "PURPLE",
+    "SKY",
+    "TRANSECT_COLORS",
+    "VERMILION",
+    "face_on",
+    "frame_slider",
+    "hole",
+    "image_rows",
+    "parameter_axes",
+    "provenance_note",
+    "show_image",
+    "show_plotly",
+    "show_video",
+    "style",
+    "table",
+    "viewing_angles",
+]
+
+__getattr__ = lazy.attributes(__name__, {name: f"{__name__}.{name}" for name in _CHAPTERS})

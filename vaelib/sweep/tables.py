@@ -1,0 +1,118 @@
+"""The table of many runs: what it has of each, and its files."""
+
+import contextlib
+import functools
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vaelib import run, storage
+from vaelib.errors import DamagedError, SettingError
+from vaelib.system import provenance
+
+_CHECKSUMS = ".checksums.json"
+
+# Nothing here imports Arrow or Keras before it is needed.
+
+
+def row(finished: run.Run, measures: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a run's row of the table: its settings, the terms at its best epoch, its measures, its origin.
+
+    The terms are train_loss, train_cross_entropy, train_kl, train_penalty and the same with val_; the measures are
+    those of `vaelib.evaluation.measure`. What was measured is kept beside the run's folder and taken from there while
+    the library is the same; give `measures` where `measured` has just read them.
+    """
+    experiment, best = finished.experiment, finished.best_epoch
+    settings = experiment.model_dump(mode="json") | {"snapshots": " ".join(map(str, experiment.snapshots))}
+    named = {name if name.startswith("val_") else f"train_{name}": values for name, values in finished.history.items()}
+    terms = {name: float(values[best - 1]) for name, values in named.items()}
+    origin = finished.provenance
+    told = {name: origin.get(name) for name in ("backend", "wall_time", "images_per_second", "git_commit")}
+    if measures is None:
+        measures = measured(finished)
+    if measures is None:
+        from vaelib.evaluation import measure
+
+        measures = measure(finished)
+        storage.write_json(_measures_file(finished), {"stamp": _stamp(finished), "measures": measures})
+    return {"run": finished.path.name, **settings, "best_epoch": best, **terms, **measures, **told}
+
+
+def measured(finished: run.Run) -> dict[str, Any] | None:
+    """Return what was measured of the run as it is, by the library as it is. A damaged file is none."""
+    with contextlib.suppress(DamagedError):
+        kept = storage.read_json(_measures_file(finished))
+        if kept.get("stamp") == _stamp(finished):
+            return dict(kept["measures"])
+    return None
+
+
+def _measures_file(finished: run.Run) -> Path:
+    return finished.path.with_name(f"{finished.path.name}.measures.json")
+
+
+def _stamp(finished: run.Run) -> str:
+    return storage.digest(_library() + (finished.path / run.MANIFEST).read_bytes())
+
+
+@functools.cache
+def _library() -> bytes:
+    """Return the digest of the library's sources as they were when this process first asked."""
+    return storage.digest(b"".join(file.read_bytes() for file in provenance.sources(".py"))).encode()
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return rows as one tidy table of Arrow: a column for every name that any row has, empty where a row lacks it.
+
+    A column whose values have no type in common, such as numbers and words, is text.
+    """
+    import pyarrow
+
+    def column(values: list[Any]) -> Any:
+        try:
+            return pyarrow.array(values)
+        except pyarrow.ArrowException:  # all the work is done by now, and is not to be lost for it
+            return pyarrow.array([None if value is None else str(value) for value in values])
+
+    names = list(dict.fromkeys(name for each in rows for name in each))
+    return pyarrow.table({name: column([each.get(name) for each in rows]) for name in names})
+
+
+def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:
+    """Write a table as Parquet and as CSV, `path` with these endings, and return both paths.
+
+    Beside them lies `path` with the ending .checksums.json, by which `read_table` knows a damaged one.
+    """
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    written, checksums, path = [], {}, storage.user_path(path)
+    for ending, write in ((".parquet", parquet.write_table), (".csv", csv.write_csv)):
+        buffer = pyarrow.BufferOutputStream()
+        write(made, buffer)
+        written.append(Path(f"{path}{ending}"))
+        checksums[written[-1].name] = storage.write(written[-1], buffer.getvalue().to_pybytes())
+    storage.write_json(f"{path}{_CHECKSUMS}", {"files": checksums})
+    return written
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return the rows of a table that `write_table` wrote, from its Parquet or its CSV file; None where one is empty.
+
+    Raises SettingError when there is none, DamagedError when it is not what was written.
+    """
+    from pyarrow import ArrowInvalid, csv, parquet
+
+    path = storage.user_path(path)
+    try:
+        content = io.BytesIO(path.read_bytes())
+        checksums = path.with_suffix(_CHECKSUMS)
+        if checksums.exists():  # those of the table that the project keeps are git's
+            storage.read(path, storage.read_json(checksums)["files"][path.name])
+        made = parquet.read_table(content) if path.suffix == ".parquet" else csv.read_csv(content)
+    except (OSError, ArrowInvalid) as error:
+        raise SettingError(f"{path}: no table of a sweep: {error}") from None
+    rows: list[dict[str, Any]] = made.to_pylist()
+    return rows
