@@ -21,9 +21,10 @@ from soak_kills import TINY, Tally, rows_without_times
 from vaelib import Experiment, book, dataset, run, storage, sweep
 from vaelib.book import notebook_grid
 from vaelib.errors import BuildError, DamagedError, SettingError, StoreError
+from vaelib.storage import checkpoint
 from vaelib.sweep import tables
 from vaelib.system.processes import ONE_THREAD
-from vaelib.training import trainer
+from vaelib.training import callbacks, trainer
 
 TOLD = (DamagedError, StoreError, SettingError, BuildError)
 """The errors that the user sees as one line."""
@@ -147,8 +148,8 @@ def unfinished_run(folder: Path) -> Use:
         if epoch == 2:
             raise KeyboardInterrupt
 
-    begin = trainer._Trainer.on_epoch_begin
-    with mock.patch.object(trainer._Trainer, "on_epoch_begin", interrupt), contextlib.suppress(KeyboardInterrupt):
+    begin = callbacks.EpochSaver.on_epoch_begin
+    with mock.patch.object(callbacks.EpochSaver, "on_epoch_begin", interrupt), contextlib.suppress(KeyboardInterrupt):
         trainer.train(SMALL, folder, progress=False)
     alone = folder.with_name("alone")
     trainer.train(SMALL, alone, progress=False)
@@ -173,16 +174,16 @@ def begun_anew_from(alone: Path) -> Iterator[None]:
     What goes on from kept epochs is trained always: the kills show what becomes of the rest.
     """
 
-    def trainer(experiment: Experiment, path: Path, found: run.Run | None, progress: bool) -> Any:
+    def fit(experiment: Experiment, path: Path, found: run.Run | None, *, progress: bool) -> None:
         if found is not None or not (alone / experiment.name).exists() or next(_begun) % 10 == 9:
             keras.backend.clear_session()  # or the networks would fill the memory
-            return original(experiment, path, found, progress)
+            return original(experiment, path, found, progress=progress)
         assert not path.exists() or not any(path.iterdir())
         shutil.copytree(alone / experiment.name, path, dirs_exist_ok=True)
-        return mock.Mock()
+        return None
 
-    original = trainer._Trainer
-    with mock.patch.object(trainer, "_Trainer", trainer):
+    original = trainer._fit
+    with mock.patch.object(trainer, "_fit", fit):
         yield
 
 
@@ -191,7 +192,7 @@ _begun = itertools.count()
 
 def numbers(opened: run.Run) -> dict[str, Any]:
     """Return the numbers of a run, bit for bit."""
-    weights = [storage.unpack(opened.read(run.weights_file(epoch))) for epoch in opened.kept_epochs]
+    weights = [storage.unpack(opened.read(checkpoint.weights_file(epoch))) for epoch in opened.kept_epochs]
     return {
         "epochs": opened.epochs,
         "history": {name: values.tobytes() for name, values in opened.history.items()},

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from vaelib import Experiment, run, storage
 from vaelib.book import builder, notebook_grid
 from vaelib.errors import DamagedError
+from vaelib.storage import checkpoint
 from vaelib.sweep import tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,7 +78,7 @@ def differences(made: Path, alone: Path) -> list[str]:
             x, y = ([(n, v.tobytes()) for n, v in storage.unpack(each).items()] for each in (x, y))  # type: ignore[assignment]
         if x != y and name != "provenance.json":  # which holds the times
             found.append(name)
-    extra = {path.name for path in made.iterdir()} - {*a.manifest["files"], run.MANIFEST}
+    extra = {path.name for path in made.iterdir()} - {*a.manifest["files"], checkpoint.MANIFEST}
     return found + [f"left over: {name}" for name in sorted(extra)]
 
 
@@ -208,7 +209,7 @@ def kill_trainings(kills: int, chance: random.Random, folder: Path, tally: Tally
             command.kill()
             kills -= 1
             killed.append(f"{moment:.2f} s")
-            now = run.finished_epochs(root / name)
+            now = checkpoint.finished_epochs(root / name)
             tally.count(kind, "kills")
             if now < epochs:
                 tally.judge(kind, [], f"{name} killed after {killed}", [f"{now} epochs are left of {epochs}"])
@@ -317,7 +318,7 @@ def of_book(output: Path) -> dict[str, Any]:
     for notebook in (output / "source" / "notebooks").glob("*.ipynb"):
         glued = notebook_grid.glued(notebook)
         found |= {f"{notebook.stem}: {name}": value for name, value in glued.items() if not is_time(name)}
-    for manifest in (output / "runs").rglob(run.MANIFEST):
+    for manifest in (output / "runs").rglob(checkpoint.MANIFEST):
         opened = run.Run(manifest.parent)
         found |= {
             f"{manifest.parent.name}/{name}": (

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vaelib import cli
-from vaelib.training import trainer
+from vaelib.training import callbacks
 
 
 class Passages:
@@ -109,8 +109,8 @@ def execute(request: dict[str, Any]) -> None:
     for module, name in ((tempfile, "mkstemp"), (os, "fsync"), (os, "replace"), (os, "unlink")):
         passages.around(module, name)
     passages.halve()
-    passages.before(trainer._Trainer, "on_train_batch_end", "step")
-    passages.before(trainer._Trainer, "on_test_batch_end", "validation")
+    passages.before(callbacks.EpochSaver, "on_train_batch_end", "step")
+    passages.before(callbacks.EpochSaver, "on_test_batch_end", "validation")
     sys.argv = ["vaelib", *request["words"]]
     cli.main()
 

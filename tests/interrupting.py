@@ -8,7 +8,7 @@ import pytest
 
 from vaelib.experiment import Experiment
 from vaelib.run import Run
-from vaelib.training import trainer
+from vaelib.training import callbacks, trainer
 
 
 def interrupted(
@@ -19,7 +19,7 @@ def interrupted(
     event: the name of a Keras callback, "on_epoch_begin" say; when: told the trainer and the epoch's or batch's
     number. told: a regular expression that what the interruption says has to match.
     """
-    original = getattr(trainer._Trainer, event)
+    original = getattr(callbacks.EpochSaver, event)
 
     def callback(self: Any, number: int, logs: Any = None) -> None:
         original(self, number, logs)
@@ -27,7 +27,7 @@ def interrupted(
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer._Trainer, event, callback)
+        patch.setattr(callbacks.EpochSaver, event, callback)
         with pytest.raises(KeyboardInterrupt, match=told):
             trainer.train(experiment, root, progress=False)
     return Run(root / experiment.name)

@@ -22,7 +22,8 @@ from vaelib import book
 from vaelib.book import builder, chapters, vendor
 from vaelib.errors import BuildError, SettingError, StoreError
 from vaelib.experiment import Experiment
-from vaelib.run import Run, finished_epochs
+from vaelib.run import Run
+from vaelib.storage.checkpoint import finished_epochs
 from vaelib.study import trainings
 from vaelib.sweep import cluster, grid, tables
 from vaelib.training import train
@@ -558,14 +559,14 @@ def test_an_interrupted_build_keeps_its_runs_and_goes_on_from_there(tree: Path, 
     halting = f"""
 import pathlib, time
 from vaelib import train
-from vaelib.training import trainer
+from vaelib.training import callbacks, trainer
 
-def wait(trainer, epoch, logs=None, original=trainer._Trainer.on_epoch_begin):
+def wait(trainer, epoch, logs=None, original=callbacks.EpochSaver.on_epoch_begin):
     while epoch == 2 and trainer.experiment.seed == 2 and not pathlib.Path({str(gate)!r}).exists():
         time.sleep(0.05)
     original(trainer, epoch, logs)
 
-trainer._Trainer.on_epoch_begin = wait"""
+callbacks.EpochSaver.on_epoch_begin = wait"""
     training = [f"train(Experiment.from_json({experiment.to_json()!r}), runs)" for experiment in experiments]
     write_chapter(tree, "01_one", halting, *training)
     first, second = (output / "runs" / experiment.name for experiment in experiments)
@@ -603,16 +604,16 @@ def test_an_interrupted_study_keeps_its_runs_and_goes_on_with_the_rest(tree: Pat
     workers.mkdir()
     preload.write_text(f"""
 import os, pathlib, time
-from vaelib.training import trainer
+from vaelib.training import callbacks, trainer
 
 pathlib.Path({str(workers)!r}, str(os.getpid())).touch()
 
-def wait(trainer, epoch, logs=None, original=trainer._Trainer.on_epoch_begin):
+def wait(trainer, epoch, logs=None, original=callbacks.EpochSaver.on_epoch_begin):
     while epoch == 1 and trainer.experiment.seed == 1 and not pathlib.Path({str(gate)!r}).exists():
         time.sleep(0.05)
     original(trainer, epoch, logs)
 
-trainer._Trainer.on_epoch_begin = wait""")
+callbacks.EpochSaver.on_epoch_begin = wait""")
     write_chapter(tree, "02_two", parameters=PARAMETERS + "\nsweep_seeds: Optional[int] = None  # most seeds")
     output, environment = tree / "_build", {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(preload)}
     first, second = (output / "runs" / "sweep" / each.name for each in grid.read(plan).experiments())

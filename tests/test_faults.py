@@ -28,11 +28,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interrupting import interrupted
 
-from vaelib import Experiment, run, storage
+from vaelib import Experiment, storage
 from vaelib.errors import DamagedError, StoreError, TrainingError
 from vaelib.run import Run
-from vaelib.storage import files
-from vaelib.training import train, trainer
+from vaelib.storage import checkpoint, files
+from vaelib.training import callbacks, train, trainer
 
 TINY = Experiment.from_profile(
     "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
@@ -57,9 +57,9 @@ def same(a: Run, b: Run) -> None:
         np.testing.assert_array_equal(a.history[name], b.history[name])
     np.testing.assert_array_equal(a.embeddings, b.embeddings)
     for each in (a, b):
-        assert {path.name for path in each.path.iterdir()} == {*a.manifest["files"], run.MANIFEST}
+        assert {path.name for path in each.path.iterdir()} == {*a.manifest["files"], checkpoint.MANIFEST}
         weights = {name for name in each.manifest["files"] if name.startswith("weights-")}
-        assert weights == {run.weights_file(epoch) for epoch in each.kept_epochs}
+        assert weights == {checkpoint.weights_file(epoch) for epoch in each.kept_epochs}
     for name in a.manifest["files"]:
         if name.startswith("weights-"):
             x, y = (storage.unpack(each.read(name)) for each in (a, b))
@@ -193,11 +193,11 @@ def killed_until_it_ends(server: Server, experiment: Experiment, root: Path, kil
             os.kill(child.pid, signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL, child.err
         past, epochs = "", 0
-        if (path / run.MANIFEST).exists():
+        if (path / checkpoint.MANIFEST).exists():
             left = Run(path)  # verifies every file
             epochs = left.epochs
             assert not left.complete and left.embeddings.shape[0] == epochs + 1
-            assert run.weights_file(left.best_epoch) in left.manifest["files"]
+            assert checkpoint.weights_file(left.best_epoch) in left.manifest["files"]
             past = PAST if left.best_epoch < epochs else ""
         hit.append(f"{kind} {child.happened}{past}")
         assert epochs >= before, "an epoch was lost"
@@ -244,7 +244,7 @@ def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(server: Server, f
         child = server.start(command, {"place": place, "call": call, "action": int(signal.SIGINT)})
         assert child.wait() == 130
         told, again = child.err.splitlines()[-2:]
-        count = run.finished_epochs(path)
+        count = checkpoint.finished_epochs(path)
         assert told == (
             f"vaelib: interrupted: {count} of 3 epochs are finished and kept in {path}; "
             "the same call goes on from there:"
@@ -299,7 +299,7 @@ except KeyboardInterrupt as interruption:
         return len(living(process.pid)) >= 4  # itself, two workers, a helper of multiprocessing's
 
     def both_train(process: subprocess.Popen[str]) -> bool:
-        return all(run.finished_epochs(path) for path in paths)
+        return all(checkpoint.finished_epochs(path) for path in paths)
 
     def interrupt(ready: Callable[[subprocess.Popen[str]], bool]) -> None:
         process = start()
@@ -407,7 +407,7 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @given(data=st.data())
 def test_no_flipped_byte_goes_unnoticed(finished: Run, unfinished: Run, data: st.DataObject) -> None:
     """In any file of a finished run; of an unfinished one in any that it goes on from. Nor does a truncation."""
-    resumed = [unfinished.path / name for name in [*unfinished.manifest["files"], run.MANIFEST]]
+    resumed = [unfinished.path / name for name in [*unfinished.manifest["files"], checkpoint.MANIFEST]]
     files = [*finished.path.iterdir(), *resumed]
     path = data.draw(st.sampled_from(sorted(files)))
     good = path.read_bytes()
@@ -434,23 +434,23 @@ def truncated(path: Path) -> None:
 
 def of_another_version(path: Path) -> None:
     """Write a valid manifest under the next format number."""
-    manifest = storage.read_json(path.parent / run.MANIFEST)
+    manifest = storage.read_json(path.parent / checkpoint.MANIFEST)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "FORMAT", storage.FORMAT + 1)
-        storage.write_json(path.parent / run.MANIFEST, manifest)
+        storage.write_json(path.parent / checkpoint.MANIFEST, manifest)
 
 
 def of_other_settings(path: Path) -> None:
     """Put another run in this one's place, whole and valid."""
     experiment = TINY.replace(seed=5).to_json().encode()
-    manifest = storage.read_json(path.parent / run.MANIFEST)
+    manifest = storage.read_json(path.parent / checkpoint.MANIFEST)
     manifest["files"][path.name] = storage.write(path, experiment)
-    storage.write_json(path.parent / run.MANIFEST, manifest)
+    storage.write_json(path.parent / checkpoint.MANIFEST, manifest)
 
 
 def without_its_manifest(path: Path) -> None:
     path.unlink()
-    (path.parent / run.MANIFEST).unlink()
+    (path.parent / checkpoint.MANIFEST).unlink()
 
 
 def with_nothing_else(path: Path) -> None:
@@ -485,19 +485,14 @@ def test_what_is_damaged_or_of_another_version_is_moved_aside_and_never_used(
     damage(path / name)
     left = {file.name: file.read_bytes() for file in path.iterdir()}
 
-    class Copier:
+    def copy(experiment: Experiment, path: Path, found: Run | None, *, progress: bool) -> None:
         """Stands for a training from the beginning."""
-
-        def __init__(self, experiment: Experiment, path: Path, found: Run | None, progress: bool) -> None:
-            assert experiment == TINY and found is None and not path.exists()
-            shutil.copytree(good.path, path)
-
-        def fit(self) -> None:
-            pass
+        assert experiment == TINY and found is None and not path.exists()
+        shutil.copytree(good.path, path)
 
     aside = tmp_path / f"{TINY.name}.damaged-1"
     with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning) as caught:
-        patch.setattr(trainer, "_Trainer", Copier)
+        patch.setattr(trainer, "_fit", copy)
         same(train(TINY, tmp_path, progress=False), good)
     (message,) = [str(warning.message) for warning in caught]
     assert message.startswith(f"the run folder is damaged: {path}")
@@ -507,7 +502,7 @@ def test_what_is_damaged_or_of_another_version_is_moved_aside_and_never_used(
 
 def test_a_damaged_state_is_trained_again_to_the_same_end(finished: Run, unfinished: Run, tmp_path: Path) -> None:
     path = shutil.copytree(unfinished.path, tmp_path / TINY.name)
-    flipped(path / run.state_file(2))
+    flipped(path / checkpoint.state_file(2))
     with pytest.warns(
         UserWarning, match=r"state-0002.npz is not what was written: its checksum differs.*; moved aside"
     ):
@@ -517,11 +512,11 @@ def test_a_damaged_state_is_trained_again_to_the_same_end(finished: Run, unfinis
 def test_the_state_of_another_model_is_moved_aside(finished: Run, unfinished: Run, tmp_path: Path) -> None:
     """Whole and valid, but written by a version whose optimizer has other variables."""
     path = shutil.copytree(unfinished.path, tmp_path / TINY.name)
-    manifest = storage.read_json(path / run.MANIFEST)
-    state = storage.unpack((path / run.state_file(2)).read_bytes())
+    manifest = storage.read_json(path / checkpoint.MANIFEST)
+    state = storage.unpack((path / checkpoint.state_file(2)).read_bytes())
     state.popitem()
-    manifest["files"][run.state_file(2)] = storage.write(path / run.state_file(2), storage.pack(state))
-    storage.write_json(path / run.MANIFEST, manifest)
+    manifest["files"][checkpoint.state_file(2)] = storage.write(path / checkpoint.state_file(2), storage.pack(state))
+    storage.write_json(path / checkpoint.MANIFEST, manifest)
     with pytest.warns(UserWarning, match="is of another version: .*; moved aside to .*damaged-1"):
         same(train(TINY, tmp_path, progress=False), finished)
 
@@ -529,7 +524,7 @@ def test_the_state_of_another_model_is_moved_aside(finished: Run, unfinished: Ru
 def test_what_ended_before_its_first_state_is_begun_again_without_a_word(finished: Run, tmp_path: Path) -> None:
     path = tmp_path / TINY.name
     storage.write(path / "experiment.json", b"{}")
-    storage.write(path / run.weights_file(0), b"of another beginning")
+    storage.write(path / checkpoint.weights_file(0), b"of another beginning")
     (path / ".weights-0000.npz.x.part").write_bytes(b"half")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -603,11 +598,11 @@ def test_what_cannot_be_removed_does_not_end_a_training(finished: Run, tmp_path:
 
 def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinished: Run, tmp_path: Path) -> None:
     path = shutil.copytree(unfinished.path, tmp_path / TINY.name)
-    left = path / run.weights_file(3)
+    left = path / checkpoint.weights_file(3)
     left.write_bytes(b"of an epoch that did not end")
     with pytest.MonkeyPatch.context() as patch:
         undeletable(patch)
-        patch.setattr(trainer, "_Trainer", None)
+        patch.setattr(trainer, "_fit", None)
         with pytest.raises(StoreError, match=re.escape(f"cannot write {left}: ") + ".*Permission denied"):
             train(TINY, tmp_path, progress=False)
     assert Run(path).epochs == 2
@@ -628,7 +623,7 @@ def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinis
 def test_a_loss_that_is_no_number_leaves_the_last_good_state(
     moment: str, weight: str, told: str, finished: Run, tmp_path: Path
 ) -> None:
-    original = getattr(trainer._Trainer, moment)
+    original = getattr(callbacks.EpochSaver, moment)
 
     def spoiling(self: Any, *arguments: Any, **options: Any) -> None:
         original(self, *arguments, **options)
@@ -637,7 +632,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(
             spoilt.assign(np.full(spoilt.shape, np.nan, "float32"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer._Trainer, moment, spoiling)
+        patch.setattr(callbacks.EpochSaver, moment, spoiling)
         expected = (
             rf"{TINY.name}: {told}\. Most likely to blame: learning_rate = 0\.003, .*optimizer = adam, "
             r"precision = float32.*\. The state after epoch 2 is kept\."

@@ -13,6 +13,7 @@ from vaelib.errors import DamagedError
 from vaelib.experiment import Experiment
 from vaelib.model import VAE
 from vaelib.run import Run
+from vaelib.storage import checkpoint
 from vaelib.study import paper
 from vaelib.training import train
 
@@ -59,7 +60,7 @@ def test_what_is_kept_of_all_four_weighs_less_than_12_megabytes() -> None:
     total = 0
     for each in paper.plan().values():
         embeddings = np.zeros((each.epochs + 1, dataset.training_size(each), each.latent_dim), "float32")
-        files = paper.packed(embeddings, run.get_weights(VAE(each)))
+        files = paper.packed(embeddings, checkpoint.get_weights(VAE(each)))
         assert sum(map(len, files.values())) > 2 * (embeddings.size + 549_956)
         total += sum(map(len, files.values()))
     histories = 4 * 8 * 30 * 32  # eight terms of thirty epochs, a number taking 32 bytes at most
@@ -105,7 +106,7 @@ def test_what_is_kept_is_read_again(runs: dict[str, Run], folder: Path) -> None:
 def test_the_kept_weights_encode_and_decode_as_the_runs(runs: dict[str, Run], folder: Path) -> None:
     for name, each in paper.kept(folder).items():
         model = VAE(each.experiment)
-        run.set_weights(model, dict(each.weights))
+        checkpoint.set_weights(model, dict(each.weights))
         images = dataset.build(each.experiment.data).images
         expected = runs[name].encode(images)
         mu = run.encode_all(model, images)

@@ -25,7 +25,8 @@ from vaelib.book import notebook_grid
 from vaelib.errors import BuildError, DamagedError, DeviceError, SettingError
 from vaelib.evaluation import measure
 from vaelib.nn import backend
-from vaelib.run import Run, finished_epochs
+from vaelib.run import Run
+from vaelib.storage.checkpoint import finished_epochs
 from vaelib.sweep import Sweep, cluster, grid_training, tables
 from vaelib.system import provenance
 from vaelib.system.processes import ONE_THREAD

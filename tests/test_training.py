@@ -21,9 +21,10 @@ from vaelib import Experiment, dataset, losses, storage
 from vaelib.errors import DamagedError, StoreError, TrainingError
 from vaelib.model import VAE
 from vaelib.nn import backend
-from vaelib.run import Run, best_epoch, get_weights, set_weights
+from vaelib.run import Run
+from vaelib.storage.checkpoint import best_epoch, get_weights, set_weights
 from vaelib.system import processes, provenance
-from vaelib.training import Batches, train, train_all, trainer
+from vaelib.training import Batches, callbacks, resuming, train, train_all, trainer
 
 TINY = Experiment.from_profile(
     "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
@@ -222,7 +223,7 @@ def test_wrong_input_is_named(run, call, message):
 
 
 def test_a_finished_run_is_returned_at_once(run, root, monkeypatch):
-    monkeypatch.setattr(trainer, "_Trainer", None)
+    monkeypatch.setattr(trainer, "_fit", None)
     same(train(TINY, root), run)
 
 
@@ -238,13 +239,13 @@ def test_more_epochs_at_a_constant_rate_go_on_from_the_shorter_run_to_the_same_b
     longer = CONSTANT.replace(epochs=4, snapshots=(1, 3))
     anew = train(longer, tmp_path, progress=False)
     trained = []
-    begin = trainer._Trainer.on_epoch_begin
+    begin = callbacks.EpochSaver.on_epoch_begin
 
     def spy(self, epoch, logs=None):
         trained.append(epoch)
         begin(self, epoch, logs)
 
-    monkeypatch.setattr(trainer._Trainer, "on_epoch_begin", spy)
+    monkeypatch.setattr(callbacks.EpochSaver, "on_epoch_begin", spy)
     before = sorted((file.name, file.read_bytes()) for file in short.path.iterdir())
     continued = train(longer, short.path.parent, progress=False)
     assert trained == [2, 3]
@@ -268,26 +269,26 @@ def test_more_epochs_at_a_constant_rate_go_on_from_the_shorter_run_to_the_same_b
     ],
 )
 def test_other_experiments_do_not_go_on_from_it(short, change):
-    assert trainer._shorter(CONSTANT.replace(epochs=3), short.path.parent).path == short.path
-    assert trainer._shorter(CONSTANT.replace(**{"epochs": 3, **change}), short.path.parent) is None
+    assert resuming.shorter_run(CONSTANT.replace(epochs=3), short.path.parent).path == short.path
+    assert resuming.shorter_run(CONSTANT.replace(**{"epochs": 3, **change}), short.path.parent) is None
 
 
 def test_what_is_damaged_or_of_another_identity_or_backend_is_not_gone_on_from(short, tmp_path, monkeypatch):
     longer = CONSTANT.replace(epochs=3)
     renamed = shutil.copytree(short.path, tmp_path / f"{short.path.name[:-4]}0000")
-    assert trainer._shorter(longer, tmp_path) is None
+    assert resuming.shorter_run(longer, tmp_path) is None
     copied = renamed.rename(tmp_path / short.path.name)
-    assert trainer._shorter(longer, tmp_path).path == copied
+    assert resuming.shorter_run(longer, tmp_path).path == copied
     with monkeypatch.context() as patch:
         patch.setattr(backend, "name", lambda: "another")
-        assert trainer._shorter(longer, tmp_path) is None
+        assert resuming.shorter_run(longer, tmp_path) is None
     (copied / "state-0002.npz").write_bytes(b"")
-    assert trainer._shorter(longer, tmp_path) is None
+    assert resuming.shorter_run(longer, tmp_path) is None
 
 
 def test_a_run_lies_at_home_where_its_path_says_so(run, root, monkeypatch):
     monkeypatch.setenv("HOME", str(root))
-    monkeypatch.setattr(trainer, "_Trainer", None)
+    monkeypatch.setattr(trainer, "_fit", None)
     assert train(TINY, "~").path == train_all([TINY], "~")[0].path == Run(f"~/{TINY.name}").path == run.path
 
 
@@ -297,7 +298,7 @@ def test_a_finished_run_is_returned_from_a_place_that_cannot_be_written(run, roo
 
     for name in ("check_writable", "lock", "write", "move_aside"):
         monkeypatch.setattr(storage, name, refuse)
-    monkeypatch.setattr(trainer, "_Trainer", None)
+    monkeypatch.setattr(trainer, "_fit", None)
     same(train(TINY, root), run)
     same(train_all([TINY, TINY], root, workers=2)[0], run)
     for call in (train, lambda experiment, root: train_all([TINY, experiment], root)):
@@ -399,7 +400,7 @@ def test_several_at_once_are_the_same_runs_in_the_same_order(run, root):
     same(again, run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
-        patch.setattr(trainer, "_Trainer", None)
+        patch.setattr(trainer, "_fit", None)
         assert [each.path for each in train_all(others, root)] == [first.path, second.path]
 
 
@@ -460,7 +461,7 @@ def test_the_settings_to_blame_for_the_weights_alone(tmp_path, monkeypatch):
         weight = self.vae.encoder.weights[0]
         weight.assign(np.full(weight.shape, np.nan, "float32"))
 
-    monkeypatch.setattr(trainer._Trainer, "on_test_end", spoiling)
+    monkeypatch.setattr(callbacks.EpochSaver, "on_test_end", spoiling)
     blamed = "learning_rate = 0.003, optimizer = adam, precision = float32"
     message = rf": weights became nan in epoch 1, validation\. Most likely to blame: {blamed}\. The state"
     with pytest.raises(TrainingError, match=message):
@@ -588,14 +589,14 @@ def test_a_process_of_one_thread_trains_in_that_thread_to_the_same_bits(threads,
         return context.context().function_call_options.executor_type or ""
 
     seen = []
-    before = trainer._Trainer.on_epoch_end
+    before = callbacks.EpochSaver.on_epoch_end
 
     def look(self, epoch, logs=None):
         seen.append(executor_type())
         before(self, epoch, logs)
 
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", threads)
-    monkeypatch.setattr(trainer._Trainer, "on_epoch_end", look)
+    monkeypatch.setattr(callbacks.EpochSaver, "on_epoch_end", look)
     same(train(TINY, tmp_path, progress=False), run)
     assert seen == [executor] * TINY.epochs
     assert executor_type() == "", "left on after the training"

@@ -1,17 +1,13 @@
 """What a training left on disk, finished or not, and encoding and decoding with it.
 
-A run's folder holds a manifest, which alone says what is valid: the last finished epoch, the history, and the name
-and SHA-256 of every file. Files of an epoch get names of their own and the manifest is replaced last, so a crash at
-any moment leaves the state of the epoch before, whole.
+`vaelib.storage.checkpoint` says what lies in a run's folder, and writes it.
 """
 
 import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import zip_longest
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +18,18 @@ from scipy.special import expit
 from vaelib import storage
 from vaelib.errors import DamagedError, SettingError
 from vaelib.experiment import Experiment
+from vaelib.storage.checkpoint import (
+    MANIFEST,
+    best_epoch,
+    embedding_file,
+    is_complete,
+    set_weights,
+    weights_file,
+)
 
 if TYPE_CHECKING:
     from vaelib.model import VAE
 
-MANIFEST = "manifest.json"
 _PIXELS = 2**20  # a call in encoding and decoding, in at most 256 images; bounds the memory
 
 
@@ -188,73 +191,6 @@ def finished(path: str | os.PathLike[str], experiment: Experiment) -> Run | None
         found = Run(path) if is_complete(path) else None
         return found if found and found.experiment.hash == experiment.hash else None
     return None
-
-
-def best_epoch(history: list[dict[str, float]]) -> int:
-    """Return the epoch (from 1) with the lowest val_loss, the first of equals; 0 for an empty history."""
-    return min(range(len(history)), key=lambda index: history[index]["val_loss"]) + 1 if history else 0
-
-
-def finished_epochs(path: str | os.PathLike[str]) -> int:
-    """Return the number of finished epochs of the run at `path`, from its manifest alone; 0 where there is none."""
-    return int(_told(path, "epoch"))
-
-
-def is_complete(path: str | os.PathLike[str]) -> bool:
-    """Tell from the manifest alone whether the run at `path` is finished; opening it checks the rest."""
-    return bool(_told(path, "complete"))
-
-
-def _told(path: str | os.PathLike[str], name: str) -> Any:
-    """Return what a run's manifest tells under a name; 0 where there is none, or a damaged one."""
-    try:
-        return storage.read_json(storage.user_path(path) / MANIFEST)[name]
-    except (DamagedError, KeyError):
-        return 0
-
-
-def weights_file(epoch: int) -> str:
-    """Return the name of the file with an epoch's weights."""
-    return f"weights-{epoch:04d}.npz"
-
-
-def embedding_file(epoch: int) -> str:
-    """Return the name of the file with an epoch's embedding of the training set."""
-    return f"embedding-{epoch:04d}.npy"
-
-
-def state_file(epoch: int) -> str:
-    """Return the name of the file with the optimizer's and the noise's state after an epoch."""
-    return f"state-{epoch:04d}.npz"
-
-
-def get_weights(model: "VAE") -> dict[str, np.ndarray]:
-    """Return the model's weights by position and path."""
-    return {f"{i:03d}-{w.path.replace('/', '.')}": np.asarray(w) for i, w in enumerate(model.weights)}
-
-
-def set_weights(model: "VAE", arrays: dict[str, np.ndarray]) -> None:
-    """Set what `get_weights` returned. Raises DamagedError when they are of another model."""
-    check_names(model, arrays)
-    assign(model.weights, list(arrays.values()))
-
-
-def check_names(model: "VAE", arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise DamagedError unless the arrays are named, in order, after the layers and weights of the model."""
-    # What stands before the layer in a path is Keras's affair, and may change with its version.
-    found = [name.partition("-")[2].split(".")[-2:] for name in arrays]
-    for own, stored in zip_longest((weight.path.split("/")[-2:] for weight in model.weights), found):
-        if own != stored:
-            own, stored = ("nothing" if name is None else ".".join(name) for name in (own, stored))
-            raise DamagedError(f"the stored weights are those of another model: {stored} stands for {own}")
-
-
-def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
-    """Set variables to arrays, all or none. Raises DamagedError when the arrays are those of another model."""
-    if [variable.shape for variable in variables] != [array.shape for array in arrays]:
-        raise DamagedError("the stored weights are those of another model")
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
 
 
 def encode_all(model: "VAE", images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:

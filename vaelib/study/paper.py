@@ -14,7 +14,7 @@ import numpy as np
 
 from vaelib import dataset, metrics, run, storage
 from vaelib.experiment import Experiment
-from vaelib.storage import results
+from vaelib.storage import checkpoint, results
 
 _MANIFEST = "run.json"
 
@@ -97,7 +97,7 @@ def keep(finished: run.Run, folder: Path) -> Path:
     Raises StoreError where it cannot be written.
     """
     target = storage.user_path(folder) / short_name(finished.experiment)
-    content = packed(finished.embeddings, run.get_weights(finished.model("best")))
+    content = packed(finished.embeddings, checkpoint.get_weights(finished.model("best")))
     files = {name: storage.write(target / name, each) for name, each in content.items()}
     told = {
         "experiment": json.loads(finished.experiment.to_json()),

@@ -9,6 +9,7 @@ from typing import Any
 from vaelib import run, storage
 from vaelib.errors import DamagedError
 from vaelib.experiment import Experiment
+from vaelib.storage import checkpoint
 from vaelib.sweep import tables
 from vaelib.sweep.cluster import Outcome, hold_to_one_thread, on_dask
 from vaelib.system.processes import hold_no_semaphore
@@ -40,7 +41,7 @@ def train_grid(
 
 def _finished(path: Path) -> dict[str, Any] | None:
     """Return the row of a run that is finished and measured by this library, None for any other."""
-    if not run.is_complete(path):
+    if not checkpoint.is_complete(path):
         return None
     with contextlib.suppress(DamagedError):
         opened = run.Run(path)

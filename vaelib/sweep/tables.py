@@ -10,6 +10,7 @@ from typing import Any
 
 from vaelib import run, storage
 from vaelib.errors import DamagedError, SettingError
+from vaelib.storage import checkpoint
 from vaelib.system import provenance
 
 _CHECKSUMS = ".checksums.json"
@@ -54,7 +55,7 @@ def _measures_file(finished: run.Run) -> Path:
 
 
 def _stamp(finished: run.Run) -> str:
-    return storage.digest(_library() + (finished.path / run.MANIFEST).read_bytes())
+    return storage.digest(_library() + (finished.path / checkpoint.MANIFEST).read_bytes())
 
 
 @functools.cache

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vaelib import run, storage
+from vaelib import storage
 from vaelib.errors import TrainingError
 from vaelib.experiment import Experiment
 from vaelib.run import Run
+from vaelib.storage import checkpoint
 from vaelib.system import provenance
 from vaelib.system.processes import GLANCE, ONE_THREAD, hold_no_semaphore, interrupts_held, interrupts_noted, pool
 
@@ -33,7 +34,7 @@ def train_all(
     `if __name__ == "__main__"` for them.
     """
     root = storage.user_path(root)
-    missing = [each for each in experiments if not run.is_complete(root / each.name)]
+    missing = [each for each in experiments if not checkpoint.is_complete(root / each.name)]
     if missing:
         storage.check_writable(root)
     if workers is None and len(missing) > 1:
@@ -45,7 +46,7 @@ def train_all(
         try:
             _side_by_side(missing, root, workers)
         except KeyboardInterrupt:
-            done = sum(run.is_complete(root / each.name) for each in experiments)
+            done = sum(checkpoint.is_complete(root / each.name) for each in experiments)
             raise KeyboardInterrupt(
                 f"interrupted: {done} of {len(experiments)} runs are finished and kept in {root}, and the finished "
                 "epochs of the others; the same call goes on from there"

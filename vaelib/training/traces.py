@@ -8,10 +8,10 @@ import math
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from vaelib import run
 from vaelib.experiment import Experiment
 from vaelib.model import VAE
 from vaelib.nn.backend import keras
+from vaelib.storage import checkpoint
 
 MOST = 8
 """How many models are kept; the one that was used longest ago goes first."""
@@ -31,7 +31,7 @@ def take(experiment: Experiment, size: int) -> VAE | None:
     vae = _kept.pop(_likeness(experiment, size), None)
     if vae is not None:
         fresh = VAE(experiment)
-        run.set_weights(vae, run.get_weights(fresh))
+        checkpoint.set_weights(vae, checkpoint.get_weights(fresh))
         vae.sampling.seed_generator.state.assign(fresh.sampling.seed_generator.state)
         vae.take_strengths(experiment)
         for variable in vae.optimizer.variables:
