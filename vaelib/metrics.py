@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
-from vaelib.statistics import checked, paired
+from vaelib.statistics import checked, intervals, paired
 
 Numbers = NDArray[np.float64]
 
@@ -176,10 +175,8 @@ def mean_ratio(numerator: Sequence[Numbers], denominator: Sequence[Numbers], *, 
     if len(numerator) != len(denominator) or len(numerator) < 2:
         raise ValueError(f"{len(numerator)} and {len(denominator)} seeds: allowed are equal numbers from 2")
     ratios = np.array([np.mean(a) / np.mean(b) for a, b in zip(numerator, denominator, strict=True)])
-    logs = np.log(ratios)
-    half = scipy.stats.t.ppf((1 + level) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
-    low, high = np.exp([logs.mean() - half, logs.mean() + half])
-    return Ratio(ratios, float(np.exp(logs.mean())), (float(low), float(high)))
+    estimate, low, high = np.exp(intervals.of_mean(np.log(ratios), level=level))
+    return Ratio(ratios, float(estimate), (float(low), float(high)))
 
 
 def _per_image(function: Any, images: NDArray[Any], others: NDArray[Any]) -> Numbers:

@@ -17,6 +17,7 @@ from scipy import stats
 
 from vaelib import storage
 from vaelib.errors import SettingError
+from vaelib.statistics import intervals
 from vaelib.storage import yaml_text
 
 RULES = Path(__file__).with_name("claims.yml")
@@ -163,16 +164,12 @@ def judge(rule: Rule, values: Sequence[float], *, level: float = 0.95) -> Findin
     return Finding(rule, estimate, low, high, n, verdict, needed, tuple(map(float, shown)))
 
 
-def _interval(rule: Rule, mean: float, spread: float, n: int, level: float) -> tuple[float, float, float]:
+def _interval(rule: Rule, mean: float, spread: float, n: int, level: float) -> intervals.Interval:
     """Return estimate and ends for n seeds of this mean and this standard deviation."""
     if rule.kind == "share":
-        hits, tail = mean * n, (1 - level) / 2
-        low = stats.beta.ppf(tail, hits, n - hits + 1) if hits > 0 else 0.0
-        high = stats.beta.ppf(1 - tail, hits + 1, n - hits) if hits < n else 1.0
-        return mean, float(low), float(high)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * spread / math.sqrt(n))
-    ends = (mean, mean - half, mean + half)
-    return tuple(map(math.exp, ends)) if rule.kind == "ratio" else ends  # type: ignore[return-value]
+        return intervals.of_share(mean, n, level=level)
+    ends = intervals.from_moments(mean, spread, n, level=level)
+    return intervals.Interval(*map(math.exp, ends)) if rule.kind == "ratio" else ends
 
 
 def _verdict(rule: Rule, low: float, high: float) -> Verdict:

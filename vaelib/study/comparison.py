@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from vaelib.errors import SettingError
 from vaelib.experiment import Experiment
+from vaelib.statistics import intervals
 
 Row = Mapping[str, Any]
 
@@ -194,8 +194,8 @@ def interval(numbers: Sequence[float] | NDArray[np.float64]) -> Estimate:
     n = len(numbers)
     if n == 0:
         return Estimate(math.nan, math.nan, 0)
-    spread = float(np.std(numbers, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return Estimate(float(np.mean(numbers)), float(stats.t.ppf(0.975, n - 1)) * spread if n > 1 else math.nan, n)
+    found = intervals.of_mean(numbers)
+    return Estimate(found.estimate, found.half if n > 1 else math.nan, n)
 
 
 def difference(rows: Sequence[Row], others: Sequence[Row], quantity: str | Callable[[Row], float | None]) -> Estimate:

@@ -1,0 +1,49 @@
+"""Confidence intervals of means and shares, by scipy.stats. Independent values; nothing here loads Keras."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """An estimate and the ends of its interval. The ends are infinite where one value is all there is."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """Half the interval's length."""
+        return (self.high - self.low) / 2
+
+
+def of_mean(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Return the mean of values (n,), n from 1, with Student's t interval. Raises ValueError for none."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or len(numbers) == 0:
+        raise ValueError(f"values has shape {numbers.shape}: allowed is (n,) with n from 1")
+    deviation = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else np.inf
+    return from_moments(float(np.mean(numbers)), deviation, len(numbers), level=level)
+
+
+def from_moments(mean: float, deviation: float, n: int, *, level: float = 0.95) -> Interval:
+    """Return Student's t interval of a mean, given n values' mean and standard deviation (with n - 1)."""
+    reach = float(stats.t.ppf((1 + level) / 2, n - 1)) if n > 1 else np.inf
+    # Where all values are equal, the interval is a point.
+    half = reach * deviation / np.sqrt(n) if deviation != 0 else 0.0
+    return Interval(mean, mean - half, mean + half)
+
+
+def of_share(share: float, n: int, *, level: float = 0.95) -> Interval:
+    """Return a share of n trials with its exact interval (Clopper & Pearson 1934), within [0, 1].
+
+    share: from 0 to 1. For whole numbers of hits it is `scipy.stats.binomtest(...).proportion_ci(method="exact")`;
+    planning a number of trials asks for others too.
+    """
+    hits, tail = share * n, (1 - level) / 2
+    low = float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return Interval(share, low, high)
