@@ -16,8 +16,7 @@ import pytest
 from IPython.core.formatters import IPythonDisplayFormatter
 from PIL import Image
 
-from vaelib import Experiment, SettingError, curves, dataset, figures, losses, notebook
-from vaelib.disentanglement import unmixing
+from vaelib import Experiment, analysis, curves, dataset, figures, losses, notebook
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +36,6 @@ def data(smoke):
 
 
 # The data set's chapter
-
-
-@pytest.mark.parametrize(("a", "b"), [(0.5, 2.0), (1.25, 1.5), (1.0, 1.0), (2.0, 0.0)])
-def test_negative_share_counts_the_angles_of_negative_radius(a, b):
-    theta = np.linspace(0, 2 * np.pi, 200_000, endpoint=False)
-    assert figures.dataset.negative_share(a, b) == pytest.approx(np.mean(curves.radius(theta, a, b) < 0), abs=1e-4)
 
 
 def test_inner_loops_lie_in_the_petals_directions():
@@ -97,31 +90,12 @@ def test_framings_show_both_renderings(smoke):
             np.testing.assert_array_equal(axis.images[0].get_array(), drawn)
 
 
-def test_batch_means_give_every_image_its_batchs_mean():
-    means = figures.dataset.batch_means(np.array([0.0, 1.0, 2.0, 4.0, 7.0], "float32"), 2)
-    np.testing.assert_allclose(means, [0.5, 0.5, 3.0, 3.0, 7.0])
-
-
 def test_weights_share_one_scale(data):
     parameters, meant = data.parameters, np.linspace(0, 2, len(data.parameters))
-    figure = figures.dataset.weights(parameters, meant, figures.dataset.batch_means(meant, 8))
+    figure = figures.dataset.weights(parameters, meant, analysis.dataset.batch_means(meant, 8))
     left, right = (axis.collections[0] for axis in figure.axes[:2])
     assert left.get_clim() == right.get_clim() == (0, 2)
     np.testing.assert_array_equal(left.get_array(), meant)
-
-
-def test_expected_in_hole_is_binomial():
-    mean, deviation = figures.dataset.expected_in_hole(Experiment.from_profile("paper"))
-    assert mean == pytest.approx(471.2389, abs=1e-3)
-    assert deviation == pytest.approx(20.66, abs=0.01)
-    assert figures.dataset.expected_in_hole(Experiment.from_profile("smoke", hole_radius=0)) == (0, 0)
-
-
-def test_crossing_share_of_the_grid_and_of_nothing():
-    assert figures.dataset.crossing_share(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [0.5, 0.6]])) == 0.5
-    assert figures.dataset.crossing_share(np.empty((0, 2))) == 0.0
-    random = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (100_000, 2))
-    assert figures.dataset.crossing_share(random) == pytest.approx(3 / 8, abs=0.01)
 
 
 def test_living_curves_frames_are_the_curve():
@@ -141,14 +115,6 @@ def test_living_curves_frames_are_the_curve():
 # The loss chapter
 
 
-def test_mixing_surfaces_are_their_formulas():
-    random = np.random.default_rng(0)
-    x, y = random.uniform(-1, 1, (2, 50))
-    np.testing.assert_allclose(figures.loss.pair_cost(x, y, 1, 0), x * x + y * y)
-    np.testing.assert_allclose(figures.loss.pair_cost(x, y, 0.2, 0.8), 0.2 * (x**2 + y**2) + 0.8 * abs(x * y))
-    assert figures.loss.pair_cost(-1, 1, 0.2, 0.8) == pytest.approx(1.2)
-
-
 def test_living_surface_frames_are_the_mixture():
     figure = figures.loss.living_pair_surface(n=11)
     x, y = np.meshgrid(figure.data[0].x, figure.data[0].y)
@@ -158,73 +124,6 @@ def test_living_surface_frames_are_the_mixture():
     slider = figure.layout.sliders[0]
     assert slider.steps[slider.active].label == "0.80"
     np.testing.assert_array_equal(figure.data[0].z, figure.frames[slider.active].data[0].z)
-
-
-@pytest.mark.parametrize("scaling", ["mean", "half_sum"])
-@pytest.mark.parametrize("d", [2, 3, 10])
-def test_pair_weights_are_the_losses_own(d, scaling):
-    """The loss of a code with two latents that are not 0 is pair_cost with these weights, up to the constant."""
-    experiment = Experiment.from_profile("book", latent_dim=d, beta=0.3, gamma=0.7, kl_scaling=scaling)
-    mu = np.zeros((1, d))
-    mu[0, :2] = 0.6, -1.1
-
-    def loss(mu):
-        kl = losses.kl_divergence(mu, 2 * np.log(0.1), scaling=scaling)
-        return 0.3 * kl + 0.7 * losses.entanglement(mu)
-
-    expected = figures.loss.pair_cost(0.6, -1.1, *figures.loss.pair_weights(experiment))
-    assert loss(mu) - loss(np.zeros((1, d))) == pytest.approx(float(expected))
-
-
-@pytest.mark.parametrize(("gamma", "share"), [(0, 0), (1e-4, 1 / 11), (1e-3, 0.5), (4e-3, 0.8)])
-def test_entanglement_share_at_three_latents(gamma, share):
-    experiment = Experiment.from_profile("paper", beta=1e-3, gamma=gamma)
-    assert figures.loss.entanglement_share(experiment) == pytest.approx(share)
-
-
-def test_no_weights_have_no_share():
-    assert figures.loss.entanglement_share(Experiment.from_profile("smoke", beta=0, gamma=0)) == 0
-    assert figures.loss.pair_weights(Experiment.from_profile("smoke", latent_dim=1)) == (1e-3, 0)
-
-
-def test_summed_beta_of_the_study():
-    assert figures.loss.summed_beta(1e-3, image_size=256, latent_dim=3) == pytest.approx(43.69, abs=0.01)
-    assert figures.loss.summed_beta(1e-3, image_size=64, latent_dim=3) == pytest.approx(2.73, abs=0.01)
-
-
-@pytest.mark.parametrize("scaling", ["mean", "half_sum"])
-def test_summed_beta_multiplies_the_divergence_in_nats(scaling):
-    mu = np.random.default_rng(0).normal(size=(5, 3))
-    ours = 0.01 * 64**2 * losses.kl_divergence(mu, -1.0, scaling=scaling)
-    beta = figures.loss.summed_beta(0.01, image_size=64, latent_dim=3, kl_scaling=scaling)
-    assert ours == pytest.approx(beta * losses.kl_divergence(mu, -1.0, scaling="half_sum"))
-
-
-def test_expected_product_at_the_angles_worked_out_in_the_chapter():
-    on_axes, diagonal = figures.loss.expected_product(np.deg2rad([0, 45])) / 3  # variance 1/3: on [-1, 1]
-    assert on_axes == pytest.approx(1 / 4)
-    assert diagonal == pytest.approx(1 / 6)
-    np.testing.assert_allclose(figures.loss.expected_product([0, 0.3], "normal"), 2 / np.pi)
-    np.testing.assert_allclose(figures.loss.expected_product(np.deg2rad([0, 45]), "laplace"), [0.5, 0.75])
-
-
-@pytest.mark.parametrize("factors", ["uniform", "normal", "laplace"])
-@pytest.mark.parametrize("degrees", [0, 10, 22.5, 45, 70, 90, 200])
-def test_expected_product_is_what_draws_average_to(factors, degrees):
-    random, size = np.random.default_rng(1), (200_000, 2)
-    draw = {"uniform": lambda: random.uniform(-np.sqrt(3), np.sqrt(3), size),
-            "normal": lambda: random.standard_normal(size),
-            "laplace": lambda: random.laplace(0, np.sqrt(0.5), size)}  # fmt: skip
-    found = np.abs(unmixing.turn(draw[factors](), degrees).prod(axis=1))
-    error = found.std() / np.sqrt(len(found))
-    assert found.mean() == pytest.approx(
-        float(figures.loss.expected_product(np.deg2rad(degrees), factors)), abs=5 * error
-    )
-
-
-def test_unknown_factors_are_named():
-    with pytest.raises(ValueError, match="cauchy"):
-        figures.loss.expected_product(0.0, "cauchy")  # type: ignore[arg-type]
 
 
 def test_rotation_curve_is_drawn_for_variance_one():
@@ -246,20 +145,6 @@ def test_living_rotation_turns_the_square_and_moves_the_marker():
     np.testing.assert_allclose(np.hypot(*flat.T), np.hypot(points.x, points.y), rtol=1e-6)
 
 
-def test_covariances_are_the_losses_own_and_vanish_for_one_centred_image():
-    mu = np.random.default_rng(0).normal(size=(4, 6, 2))
-    found = np.abs(figures.loss.covariances(mu, centred=True))
-    np.testing.assert_allclose(found, [losses.covariance(batch) for batch in mu])
-    assert not figures.loss.covariances(mu[:, :1], centred=True).any()
-    alone = np.abs(figures.loss.covariances(mu[:, :1], centred=False))
-    np.testing.assert_allclose(alone, [losses.entanglement(batch[:1]) for batch in mu])
-
-
-def test_correlated_draws_have_their_correlation():
-    pairs = figures.loss.correlated(200_000, 0.5, seed=3)
-    np.testing.assert_allclose(np.cov(pairs.T), [[1, 0.5], [0.5, 1]], atol=0.02)
-
-
 def test_penalty_figure_begins_at_two_over_pi_and_tells_correlation_only_in_large_batches():
     axis = figures.loss.penalty_by_batch_size(40_000, seed=0, largest=64).axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axis.lines}
@@ -268,24 +153,6 @@ def test_penalty_figure_begins_at_two_over_pi_and_tells_correlation_only_in_larg
     assert correlated[0] / independent[0] == pytest.approx(1.128, abs=0.04)
     assert correlated[-1] / independent[-1] > 4
     assert lines["independent, centred"][0] == 0
-
-
-def test_interval_covers_the_mean_nineteen_times_in_twenty():
-    samples = np.random.default_rng(0).normal(3, 2, (2000, 100))
-    ends = np.array([figures.loss.interval(values)[1:] for values in samples])
-    assert np.mean((ends[:, 0] <= 3) & (ends[:, 1] >= 3)) == pytest.approx(0.95, abs=0.02)
-
-
-def test_slow_ways_agree_with_the_closed_forms():
-    assert figures.loss.kl_by_integration(1.0, 1.0) == pytest.approx(0.5)
-    assert figures.loss.kl_by_integration(0.0, 0.1) == pytest.approx(3.61517 / 2, abs=1e-5)
-    assert figures.loss.entanglement_by_loop(np.array([[1.0, -2.0, 3.0]])) == pytest.approx((2 + 3 + 6) / 3)
-
-
-@pytest.mark.parametrize("n_draws", [0, 999, 10_000_001])
-def test_too_few_or_too_many_draws_are_named(n_draws):
-    with pytest.raises(SettingError, match=f"n_draws = {n_draws}"):
-        figures.loss.check_draws(n_draws)
 
 
 def test_kl_figure_marks_the_minimum_and_the_constant():

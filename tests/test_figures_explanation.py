@@ -6,7 +6,7 @@ import synthetic_sweep
 from matplotlib import pyplot as plt
 from scipy import special
 
-from vaelib import figures, metrics
+from vaelib import analysis, figures, metrics
 from vaelib.disentanglement import unmixing
 from vaelib.study import comparison
 from vaelib.study.comparison import STANDARD, STUDY
@@ -37,7 +37,7 @@ def test_on_the_square_from_minus_one_to_one_it_is_a_quarter_and_a_sixth():
 
 @pytest.mark.parametrize(("kind", "shape"), [("uniform", np.inf), ("normal", 2), ("laplace", 1)])
 def test_the_second_chapters_formula_agrees(kind, shape):
-    ends = figures.loss.expected_product([0, np.pi / 4], kind)
+    ends = analysis.loss.expected_product([0, np.pi / 4], kind)
     found = [figures.explanation.on_axes(shape), figures.explanation.on_diagonal(shape)]
     np.testing.assert_allclose(ends, found, rtol=1e-7)
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from vaelib.book import rooms
+
 ROOT = Path(__file__).parent.parent
 LIBRARY = ROOT / "vaelib"
 # From the ground up. A module or package imports those before it, inside functions too.
 FLOORS = (
     "errors", "system", "storage", "statistics", "curves", "losses", "metrics", "experiment", "notebook", "geometry",
-    "dataset", "nn", "model", "run", "training", "disentanglement", "evaluation", "sweep", "study", "figures",
-    "animation", "interactive", "explorer", "book", "cli",
+    "dataset", "nn", "model", "run", "training", "disentanglement", "evaluation", "sweep", "study", "analysis",
+    "figures", "animation", "interactive", "explorer", "book", "cli",
 )  # fmt: skip
 MODULES = sorted(LIBRARY.rglob("*.py"))
 
@@ -20,26 +22,6 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 def dotted(file: Path) -> str:
     """Return "vaelib.geometry.sheet" for that file, "vaelib.geometry" for its package's."""
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def imported(file: Path) -> set[str]:
-    """Return the modules of the library that a file imports anywhere, but for those that only mypy reads."""
-    tree = ast.parse(file.read_text())
-    guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
-    unread = {part for guard in guards for part in ast.walk(guard)}
-    found = set()
-    for node in set(ast.walk(tree)) - unread:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "vaelib"}
-        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "vaelib":
-            assert not node.level, f"{file} imports relatively"
-            within = ROOT / str(node.module).replace(".", "/")
-            names = [alias.name for alias in node.names]
-            modules = [name for name in names if (within / name).is_dir() or (within / f"{name}.py").is_file()]
-            found |= {f"{node.module}.{name}" for name in modules}
-            if len(modules) < len(names):
-                found.add(str(node.module))
-    return found
 
 
 def floor(module: str) -> str:
@@ -53,7 +35,7 @@ def test_nothing_imports_what_lies_above_it(file: Path) -> None:
         return  # the door: it hands out what users type
     assert floor(own) in FLOORS, f"{own} has no place in FLOORS"
     allowed = FLOORS[: FLOORS.index(floor(own)) + 1]
-    assert [name for name in sorted(imported(file)) if name != "vaelib" and floor(name) not in allowed] == []
+    assert [name for name in sorted(rooms.imported(file)) if name != "vaelib" and floor(name) not in allowed] == []
 
 
 def test_every_floor_is_there_and_a_package_says_what_lives_in_it() -> None:
@@ -78,4 +60,4 @@ def test_every_module_is_in_the_reference_after_those_that_it_loads() -> None:
         file = ROOT / f"{module.replace('.', '/')}.py"
         if file.is_file():  # a package stands before its modules, whose names it hands out
             before = {"vaelib", *listed[:place]}
-            assert {name for name in imported(file) if floor(name) != floor(module)} <= before, module
+            assert {name for name in rooms.imported(file) if floor(name) != floor(module)} <= before, module

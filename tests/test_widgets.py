@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import Experiment, figures
+from vaelib import Experiment, analysis, figures
 from vaelib.interactive import controls
 
 
@@ -48,7 +48,7 @@ def test_curve_control_begins_in_the_hole_and_says_so(smoke):
     control.sliders["b"].value = 2.0
     assert "in the hole" not in control.line.value
     assert "-0.75 to 3.25" in control.line.value
-    assert f"{figures.dataset.negative_share(1.25, 2):.0%}" in control.line.value
+    assert f"{analysis.dataset.negative_share(1.25, 2):.0%}" in control.line.value
 
 
 def test_sliders_cover_the_parameter_space(smoke):

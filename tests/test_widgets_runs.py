@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import Experiment, dataset, figures, metrics, train
+from vaelib import Experiment, analysis, dataset, figures, train
 from vaelib.interactive import controls, run_controls
 
 MAKERS = [run_controls.latent_explorer, run_controls.transect_explorer, run_controls.epoch_explorer]
@@ -113,7 +113,7 @@ def test_an_update_takes_less_than_a_tenth_of_a_second(name, book_run):
 
 def test_mu_is_decoded_as_the_run_does(run):
     control = run_controls.latent_explorer(run)
-    sheet = figures.live.Sheet(run)
+    sheet = analysis.embedding.Sheet(run)
     figure, view = figures.live.latent(sheet)
     point = sheet.mu.mean(axis=0) + np.array([0.3, -0.2, 0.1])
     run.model(0)  # somebody looked at another epoch meanwhile
@@ -134,7 +134,7 @@ def test_mu_is_decoded_as_the_run_does(run):
 def test_the_latents_begin_on_the_sheet_and_reach_beyond_it(run):
     control = run_controls.latent_explorer(run)
     mu = run.embeddings[run.best_epoch]
-    sheet = figures.live.Sheet(run)
+    sheet = analysis.embedding.Sheet(run)
     sliders = control.sliders.values()
     steps = np.array([slider.step for slider in sliders])
     assert (np.abs(sheet.origin - [slider.value for slider in sliders]) <= 0.51 * steps).all()
@@ -146,22 +146,9 @@ def test_the_latents_begin_on_the_sheet_and_reach_beyond_it(run):
         assert 200 <= round((slider.max - slider.min) / slider.step) <= 2010
 
 
-def test_the_way_through_the_sheet_is_straight_and_at_a_right_angle(run):
-    sheet = figures.live.Sheet(run)
-    flat = np.random.default_rng(0).uniform(-1, 1, (300, 3)) * [1, 1, 0]
-    sheet.mu, sheet.origin = flat, flat[0]
-    sheet._tree = type(sheet._tree)(flat)
-    way = sheet.walk_through(n=5, reach=2.0)
-    np.testing.assert_array_equal(way[2], flat[0])
-    np.testing.assert_allclose(way[:, :2], np.tile(flat[0, :2], (5, 1)), atol=1e-12)
-    spread = np.sqrt(flat.var(axis=0).sum())
-    np.testing.assert_allclose(sorted(way[:, 2]), spread * np.array([-2, -1, 0, 1, 2]), atol=1e-12)
-    assert sheet.nearest(way[0])[0] == pytest.approx(2 * spread)
-
-
 def test_the_points_stand_where_the_scene_has_them_tied_to_their_nearest_means(run):
     figure = Figure()
-    sheet = figures.live.Sheet(run)
+    sheet = analysis.embedding.Sheet(run)
     view = figures.live.SheetView(figure.subplots(), sheet, "face")
     view.show(sheet.mu[:2] + 1e-9)
     _, dots = view.moving
@@ -170,22 +157,9 @@ def test_the_points_stand_where_the_scene_has_them_tied_to_their_nearest_means(r
         assert np.abs(offsets - place).sum(axis=1).min() < 1e-6
 
 
-def test_a_walk_holds_the_studys_points_and_their_errors(run):
-    walks = figures.live.walks(run, between=3)
-    assert list(walks) == ["P1", "P2", "P3"]
-    for name, walk in walks.items():
-        np.testing.assert_allclose(walk.points[::3], dataset.transect(name))
-        np.testing.assert_allclose(walk.position[::3], np.arange(1, 16))
-        images = dataset.transect_images(name, run.experiment)
-        np.testing.assert_array_equal(walk.images[::3], images)
-        expected = metrics.squared_error(images, run.reconstruct(images))
-        np.testing.assert_allclose(walk.error[::3], expected, rtol=1e-4)
-        assert walk.inside[walk.hardest] and walk.error[walk.hardest] == walk.error[walk.inside].max()
-
-
 def test_the_transects_line_tells_place_and_error(run):
     control = run_controls.transect_explorer(run)
-    walks = figures.live.walks(run)
+    walks = analysis.transects.walks(run)
     assert control.line.value.startswith("P1 at a = 1.25, b = 1.00, in the hole.")
     control.sliders["transect"].value = "P3"
     control.sliders["position"].value = 1.0
@@ -194,7 +168,7 @@ def test_the_transects_line_tells_place_and_error(run):
 
 
 def test_the_hole_is_shaded_where_the_line_is_in_it(run):
-    walks = figures.live.walks(run, between=20)
+    walks = analysis.transects.walks(run, between=20)
     figure, view = figures.live.transect(list(walks.values()))
     view.show(walks["P1"], 0)
     (shade,) = figure.axes[3].patches
@@ -208,7 +182,7 @@ def test_a_line_that_misses_the_hole_has_no_shade(tmp_path, run):
         experiment = run.experiment.replace(hole_radius=0.0)
         reconstruct = staticmethod(run.reconstruct)
 
-    walks = figures.live.walks(Elsewhere())
+    walks = analysis.transects.walks(Elsewhere())
     assert not any(walk.inside.any() for walk in walks.values())
     walk = walks["P2"]
     assert walk.error[walk.hardest] == walk.error.max()

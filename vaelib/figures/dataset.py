@@ -19,11 +19,6 @@ _FRAMINGS: tuple[curves.Framing, ...] = ("square", "study")
 _REACH = 4.2  # units from the middle of a drawn curve to the edge of its axis
 
 
-def negative_share(a: float, b: float) -> float:
-    """Return the part of a full turn, in [0, 1], over which R(θ) = b·cos(5θ) + a is negative, for a, b ≥ 0."""
-    return float(np.arccos(a / b) / np.pi) if b > a else 0.0
-
-
 def by_sign(a: float, b: float, n: int = 1001) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the curve twice, (n, 2) points (x, y) each: where the radius is positive, where it is negative.
 
@@ -35,21 +30,6 @@ def by_sign(a: float, b: float, n: int = 1001) -> tuple[NDArray[np.float64], NDA
     outer[negative] = np.nan
     inner[~negative] = np.nan
     return outer, inner
-
-
-def crossing_share(parameters: NDArray[np.float64]) -> float:
-    """Return the part of the points (a, b) (n, 2), in [0, 1], whose curve crosses its centre: b > a. 0 for none."""
-    return float(np.mean(parameters[:, 1] > parameters[:, 0])) if len(parameters) else 0.0
-
-
-def expected_in_hole(experiment: Experiment) -> tuple[float, float]:
-    """Return the mean and the standard deviation of how many of `n_images` uniform points fall into the hole.
-
-    Binomial with p = πr²/3, which holds while the disc lies inside the parameter space, of area 3.
-    """
-    (low_a, high_a), (low_b, high_b) = PARAMETER_RANGE.values()
-    p = min(1.0, np.pi * experiment.hole_radius**2 / ((high_a - low_a) * (high_b - low_b)))
-    return experiment.n_images * p, float(np.sqrt(experiment.n_images * p * (1 - p)))
 
 
 def anatomy(shapes: Sequence[tuple[float, float]] = SHAPES) -> Figure:
@@ -120,13 +100,6 @@ def framings(experiment: Experiment, shapes: Sequence[tuple[float, float]] = SHA
         for framing in _FRAMINGS
     ]
     return figures.image_rows(rows, _FRAMINGS, size=1.5)
-
-
-def batch_means(weights: NDArray[Any], batch_size: int) -> NDArray[np.float64]:
-    """Return (n,): for every image the mean weight of its batch, batches being cut from (n,) in order."""
-    starts = np.arange(0, len(weights), batch_size)
-    sizes = np.diff(np.append(starts, len(weights)))
-    return np.repeat(np.add.reduceat(weights.astype(float), starts) / sizes, sizes)
 
 
 def weights(parameters: NDArray[np.float64], meant: NDArray[Any], coded: NDArray[Any]) -> Figure:

@@ -1,7 +1,6 @@
 """The pictures of the embedding's chapter: the sheet, its matrices, its dimension, its rotations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,11 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vaelib import figures, geometry, losses, metrics
-from vaelib.dataset import DataSet
+from vaelib import figures
+from vaelib.analysis.embedding import Description
 from vaelib.experiment import PARAMETER_RANGE
 from vaelib.geometry import Dimension, Rotations
-from vaelib.run import Run
 
 Numbers = NDArray[np.float64]
 
@@ -22,54 +20,6 @@ _TITLES = {"a": "<i>a</i>", "b": "<i>b</i>", "error": "error over<br>own varianc
 _LATENTS = ("μ₁", "μ₂", "μ₃")
 _DECIMALS = 3  # of the colours' values in a page: a thousandth is far below what the eye sees
 _MOST_POINTS = 1500  # in a turnable figure, for the page's weight
-
-
-@dataclass(frozen=True, eq=False)
-class Description:
-    """What the chapter says of one training's embedding, at the epoch of lowest validation loss.
-
-    `error`, `relative_error`: mean squared error of the validation images, and over each image's own variance;
-    `correlation`: the largest absolute one of two latents; `variances` (d,): along the principal axes; `turning`:
-    the mean total turning in degrees of the lines of constant a and of constant b; `term`, `aligned`: the
-    entanglement term and the alignment with (a, b) over all rotations; `preferred`: the alignment where the term is
-    lowest.
-    """
-
-    label: str
-    mu: NDArray[Any]
-    error: float
-    relative_error: float
-    correlation: float
-    variances: Numbers
-    dimension: Dimension
-    turning: tuple[float, float]
-    term: Rotations
-    aligned: Rotations
-    preferred: float
-
-
-def describe(run: Run, data: DataSet) -> Description:
-    """Return the numbers of a training's embedding and reconstructions; its label tells the penalty's weight."""
-    mu, factors = run.embeddings[run.best_epoch], data.parameters[data.train]
-    images = data.images[data.validation]
-    made = run.reconstruct(images)
-    sheet = geometry.fit_sheet(factors, mu)
-    constant_a, constant_b = (float(np.mean([geometry.turning(line) for line in sheet.lines(k)])) for k in (0, 1))
-    term = geometry.over_rotations(losses.entanglement, mu)
-    gamma = run.experiment.gamma
-    return Description(
-        label=f"γ = {gamma:g}" + ("" if gamma else " (standard)"),
-        mu=mu,
-        error=float(metrics.squared_error(images, made).mean()),
-        relative_error=float(metrics.normalised_error(images, made).mean()),
-        correlation=metrics.largest_correlation(mu),
-        variances=metrics.eigenvalues(mu),
-        dimension=geometry.twonn(mu),
-        turning=(constant_a, constant_b),
-        term=term,
-        aligned=geometry.over_rotations(lambda turned: metrics.alignment(turned, factors), mu),
-        preferred=metrics.alignment(mu @ term.at_lowest.T, factors),
-    )
 
 
 def shape_table(described: Sequence[Description]) -> Any:

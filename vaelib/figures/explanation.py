@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, special, stats
 
-from vaelib import figures, metrics
+from vaelib import analysis, figures, metrics
+from vaelib.analysis.loss import Factors
 from vaelib.disentanglement import unmixing
-from vaelib.figures.loss import Factors
 from vaelib.study import comparison
 from vaelib.study.comparison import Estimate, Row, Setting
 
@@ -79,7 +79,7 @@ def preference(shapes: Sequence[float] = (0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3,
     degrees = np.linspace(0, 90, 181)
     places = {"uniform": (45, 0.475), "normal": (45, 0.655), "laplace": (45, 0.765)}
     for kind, line in _LINES.items():
-        curve = figures.loss.expected_product(np.deg2rad(degrees), kind)
+        curve = analysis.loss.expected_product(np.deg2rad(degrees), kind)
         color = figures.loss.FACTOR_COLORS[kind]
         left.plot(degrees, curve, line, color=color, label=_NAMES[kind])
         left.annotate(_NAMES[kind], places[kind], color=color, ha="center", va="center")

@@ -5,7 +5,6 @@ kernel gets figures of several views, so that it tells in one glance what a read
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -14,10 +13,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import KDTree
 from scipy.special import expit
 
-from vaelib import dataset, figures, metrics
+from vaelib import dataset, figures
+from vaelib.analysis.embedding import Sheet
+from vaelib.analysis.transects import TRANSECT_POINTS, Walk
 from vaelib.experiment import PARAMETER_RANGE
 from vaelib.figures.scene import Scene
 from vaelib.run import Run
@@ -25,50 +25,6 @@ from vaelib.run import Run
 Numbers = NDArray[np.float64]
 
 _POINTS = 1200  # most training images that a picture of the sheet shows
-_TRANSECT_POINTS = 15  # of the study's transects; positions count them from 1
-_NEIGHBOURS = 40  # whose plane stands for the sheet near a point
-
-
-class Sheet:
-    """The training means of a run's best epoch: where a latent point is on them, or how far off.
-
-    Attributes: `run`; `mu` (n, 3); `factors` (n, 2), their (a, b); `usual`, the median distance from a mean to the one
-    nearest to it; `origin` (3,), the mean nearest to where the image of the hole's centre is encoded. Raises
-    ValueError unless the run has three latents and two training images.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.mu = np.asarray(run.embeddings[run.best_epoch], dtype=np.float64)
-        if self.mu.shape[1] != 3 or len(self.mu) < 2:
-            raise ValueError(f"the embedding has shape {self.mu.shape}: a sheet needs (n, 3) and 2 means or more")
-        data = dataset.build(run.experiment.data)
-        self.factors = data.parameters[data.train]
-        self._tree = KDTree(self.mu)
-        self.usual = float(np.median(self._tree.query(self.mu, k=2)[0][:, 1]))
-        centre = np.array([[run.experiment.hole_a, run.experiment.hole_b]])
-        self.origin = self.mu[self.nearest(run.encode(dataset.draw(centre, run.experiment.data))[0])[1]]
-
-    def nearest(self, point: ArrayLike) -> tuple[float, int]:
-        """Return the distance from a point (3,) to the training mean nearest to it, and that mean's row."""
-        distance, row = self._tree.query(np.asarray(point, dtype=np.float64))
-        return float(distance), int(row)
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """Return the training image (h, w) of a row."""
-        return dataset.draw(self.factors[[row]], self.run.experiment.data)[0]
-
-    def walk_through(self, n: int = 7, reach: float = 1.0) -> Numbers:
-        """Return n points (n, 3) on a straight way through `origin`, at a right angle to the sheet there.
-
-        reach: how far it goes to either side, in standard deviations of the embedding (the root of the summed
-        variances). With an odd n the middle one is `origin`.
-        """
-        _, rows = self._tree.query(self.origin, k=min(_NEIGHBOURS, len(self.mu)))
-        near = self.mu[rows]
-        normal = np.linalg.svd(near - near.mean(axis=0))[2][-1]
-        length = reach * float(np.sqrt(self.mu.var(axis=0).sum()))
-        return self.origin + np.linspace(-length, length, n)[:, None] * normal
 
 
 class SheetView:
@@ -150,50 +106,6 @@ def off_the_sheet(sheet: Sheet, points: Numbers) -> Figure:
     return figure
 
 
-@dataclass(frozen=True, eq=False)
-class Walk:
-    """A transect as a run redraws it, at n places: `points` (n, 2), `position` (n,) from 1 to 15, `images` (n, h, w),
-    `redrawn` (n, h, w), `error` (n,) mean squared, `share` (n,) the same over the image's variance, `inside` (n,) bool.
-    """
-
-    name: str
-    points: Numbers
-    position: Numbers
-    images: NDArray[np.uint8]
-    redrawn: NDArray[np.float32]
-    error: Numbers
-    share: Numbers
-    inside: NDArray[np.bool_]
-
-    @property
-    def hardest(self) -> int:
-        """The place of the largest error in the hole, or anywhere if the line misses the hole."""
-        return int(np.argmax(np.where(self.inside, self.error, -1 if self.inside.any() else self.error)))
-
-
-def walks(run: Run, between: int = 4) -> dict[str, Walk]:
-    """Return the study's three transects as the run's best epoch redraws them, by name.
-
-    between: steps from one of a transect's fifteen points to the next, 1 or more.
-    """
-    n = (_TRANSECT_POINTS - 1) * between + 1
-    made = {}
-    for name in dataset.TRANSECTS:
-        points, images = dataset.transect(name, n), dataset.transect_images(name, run.experiment, n)
-        redrawn = run.reconstruct(images)
-        made[name] = Walk(
-            name,
-            points,
-            np.linspace(1, _TRANSECT_POINTS, n),
-            images,
-            redrawn,
-            metrics.squared_error(images, redrawn),
-            metrics.normalised_error(images, redrawn),
-            dataset.in_hole(points, run.experiment),
-        )
-    return made
-
-
 class TransectView:
     """One place of a transect: original, reconstruction, their difference, and the error all along the line."""
 
@@ -207,8 +119,8 @@ class TransectView:
         self._images[2].set(cmap="PuOr_r", clim=(-1, 1))
         axis = axes[3]
         top = 1.08 * 1000 * max(float(np.max(walk.error)) for walk in walks)
-        axis.set(xlim=(0.5, _TRANSECT_POINTS + 0.5), ylim=(0, top), ylabel="squared error × 1000")
-        axis.set_xticks(range(1, _TRANSECT_POINTS + 1, 2))
+        axis.set(xlim=(0.5, TRANSECT_POINTS + 0.5), ylim=(0, top), ylabel="squared error × 1000")
+        axis.set_xticks(range(1, TRANSECT_POINTS + 1, 2))
         axis.set_xlabel("point of the transect")
         self._hole = axis.axvspan(0, 0, color="0.9", zorder=0)
         (self._line,) = axis.plot([], [])

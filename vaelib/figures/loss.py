@@ -1,113 +1,21 @@
-"""The loss chapter's pictures and the small calculations behind them."""
+"""The pictures of the loss's chapter: the terms, what they cost a pair of latents, and what a turn changes."""
 
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from vaelib import figures, losses
+from vaelib import figures
+from vaelib.analysis.loss import Factors, correlated, covariances, expected_product, interval, pair_cost
 from vaelib.disentanglement import unmixing
-from vaelib.errors import SettingError
-from vaelib.experiment import Experiment
 
-Factors = Literal["uniform", "normal", "laplace"]
 FACTOR_COLORS = {"uniform": figures.BLUE, "normal": figures.BLACK, "laplace": figures.VERMILION}
 
 _COST = "cividis"
 _COST_PLOTLY = "Cividis"
-
-
-def summed_beta(beta: float, *, image_size: int, latent_dim: int, kl_scaling: losses.KLScaling = "mean") -> float:
-    """Return β in the literature's units, where cross-entropy is summed over pixels and the KL is in nats.
-
-    β_sum = 2βP/d for the mean over d dimensions, βP for half the sum; P = image_size² pixels.
-    """
-    pixels = image_size**2
-    return beta * pixels * (2 / latent_dim if kl_scaling == "mean" else 1.0)
-
-
-def pair_weights(experiment: Experiment) -> tuple[float, float]:
-    """Return what β and γ make of the factors of μ_i² and of |μ_i μ_j| in the loss.
-
-    β/d and 2γ/(d(d-1)) for the mean over d dimensions, β/2 and the same for half the sum.
-    """
-    d = experiment.latent_dim
-    square = experiment.beta * (1 / d if experiment.kl_scaling == "mean" else 0.5)
-    return square, 2 * experiment.gamma / (d * (d - 1)) if d > 1 else 0.0
-
-
-def entanglement_share(experiment: Experiment) -> float:
-    """Return the entanglement's share of the two factors of `pair_weights`: 0.8 in the study's drawing."""
-    square, product = pair_weights(experiment)
-    return product / (square + product) if product else 0.0
-
-
-def pair_cost(mu_i: ArrayLike, mu_j: ArrayLike, square: float, product: float) -> NDArray[np.float64]:
-    """Return square·(μ_i² + μ_j²) + product·|μ_i μ_j|, elementwise."""
-    mu_i, mu_j = np.asarray(mu_i, dtype=float), np.asarray(mu_j, dtype=float)
-    return np.asarray(square * (mu_i**2 + mu_j**2) + product * np.abs(mu_i * mu_j))
-
-
-def expected_product(angle: ArrayLike, factors: Factors = "uniform") -> NDArray[np.float64]:
-    """Return E|xy| of two independent factors of mean 0 and variance 1 after a turn by `angle` (radians).
-
-    Uniform: ½(1 + C²/(1 + C)) with C = |cos 2φ|; Laplace: the same with S = |sin 2φ|, since its square of equal
-    density stands on its corner; normal: 2/π at any angle. Times the factors' variance (1/3 for a uniform on
-    [-1, 1]). Raises ValueError for other factors. Source: the sector integral in chapter 2.
-    """
-    angle = np.asarray(angle, dtype=float)
-    if factors == "normal":
-        return np.full_like(angle, 2 / np.pi)
-    if factors not in ("uniform", "laplace"):
-        raise ValueError(f"factors = {factors!r}: allowed are uniform, normal, laplace")
-    part = np.abs(np.cos(2 * angle) if factors == "uniform" else np.sin(2 * angle))
-    return np.asarray((1 + part**2 / (1 + part)) / 2)
-
-
-def check_draws(n_draws: int) -> int:
-    """Return `n_draws`; raises SettingError unless it is from 1,000 to 10,000,000."""
-    if not 1000 <= n_draws <= 10_000_000:
-        raise SettingError(f"n_draws = {n_draws}: allowed are 1000 to 10000000 simulated points")
-    return n_draws
-
-
-def kl_by_integration(mu: float, sigma: float) -> float:
-    """Return the divergence of N(μ, σ²) from N(0, 1) in nats, as the integral of q log(q/p), the slow way."""
-    z = np.linspace(mu - 12 * sigma, mu + 12 * sigma, 4001)
-    log_q = -(((z - mu) / sigma) ** 2) / 2 - np.log(sigma)
-    density = np.exp(log_q) / np.sqrt(2 * np.pi)
-    return float(np.trapezoid(density * (log_q + z**2 / 2), z))
-
-
-def entanglement_by_loop(mu: NDArray[Any]) -> float:
-    """Return 2/(d(d-1)) Σ_{i<j} |μ_i μ_j| averaged over codes mu (n, d), by the literal loop over pairs."""
-    d = mu.shape[1]
-    products = [np.abs(mu[:, i] * mu[:, j]).mean() for j in range(d) for i in range(j)]
-    return float(2 / (d * (d - 1)) * np.sum(products))
-
-
-def interval(values: NDArray[Any]) -> tuple[float, float, float]:
-    """Return the mean of independent values and the ends of its 95 % interval (normal approximation)."""
-    half = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
-    mean = float(np.mean(values))
-    return mean, mean - float(half), mean + float(half)
-
-
-def covariances(mu: NDArray[Any], *, centred: bool) -> NDArray[np.float64]:
-    """Return (m,) covariances of the two latents of m batches mu (m, n, 2), with 1/n, around the mean or around 0."""
-    if centred:
-        mu = mu - mu.mean(axis=1, keepdims=True)
-    return np.asarray(np.mean(mu[..., 0] * mu[..., 1], axis=1))
-
-
-def correlated(n: int, correlation: float, seed: int) -> NDArray[np.float64]:
-    """Draw (n, 2) pairs of standard normals with the given correlation."""
-    draws = np.random.default_rng(seed).standard_normal((n, 2))
-    draws[:, 1] = correlation * draws[:, 0] + np.sqrt(1 - correlation**2) * draws[:, 1]
-    return draws
 
 
 def cross_entropy_map() -> Figure:

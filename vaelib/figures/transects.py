@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from vaelib import dataset, figures
+from vaelib import dataset, figures, metrics
 from vaelib.experiment import Experiment
 
 Numbers = NDArray[np.float64]
@@ -62,6 +62,17 @@ def paired(probes: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) -> Fig
         axis.yaxis.set_minor_formatter(NullFormatter())
     np.atleast_1d(axes)[0].set_ylabel("ratio of squared errors")
     return figure
+
+
+def ratio_table(ratios: Mapping[str, metrics.Ratio]) -> Any:
+    """Return the table of ratios of mean squared errors in the hole, by what is over what: each seed and their mean."""
+    head = ["in the hole", "each seed", "geometric mean", "95 % interval"]
+    rows = []
+    for name, ratio in ratios.items():
+        low, high = ratio.interval
+        each = ", ".join(f"{value:.2f}" for value in ratio.ratios)
+        rows.append([name, each, f"{ratio.estimate:.2f}", f"{low:.2f} to {high:.2f}"])
+    return figures.table(head, rows, caption="Ratio of mean squared errors.")
 
 
 def through_embedding(mu: Numbers, lines: Mapping[str, Numbers], boxed: Mapping[str, NDArray[np.bool_]]) -> Any:

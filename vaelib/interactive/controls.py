@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaelib import dataset, figures, notebook
+from vaelib import analysis, dataset, figures, notebook
 from vaelib.experiment import PARAMETER_RANGE, Experiment
 from vaelib.figures import living
 
@@ -131,7 +131,7 @@ def curve_explorer(experiment: Experiment) -> Control | Figure:
     def update(a: float, b: float) -> str:
         image.set_data(figures.dataset.draw(experiment, a, b))
         place.set_data([a], [b])
-        negative = figures.dataset.negative_share(a, b)
+        negative = analysis.dataset.negative_share(a, b)
         sign = f"negative over {negative:.0%} of the turn" if negative else "nowhere negative"
         inside = " This point lies in the hole." if dataset.in_hole([[a, b]], experiment)[0] else ""
         return f"The radius runs from {a - b:.2f} to {a + b:.2f} and is {sign}.{inside}"
@@ -151,18 +151,18 @@ def loss_surfaces(experiment: Experiment) -> Controls | Figure:
     """
     if notebook.is_static():
         shipped = experiment.replace(beta=1e-3, gamma=1e-3)
-        weights = [figures.loss.pair_weights(experiment), figures.loss.pair_weights(shipped), (0.2, 0.8)]
+        weights = [analysis.loss.pair_weights(experiment), analysis.loss.pair_weights(shipped), (0.2, 0.8)]
         return figures.loss.surfaces(weights, [_title(experiment), _title(shipped), "weights 0.2 and 0.8"])
     return Controls([_trained_surface(experiment), _mixed_surface()], layout={"flex_flow": "row wrap"})
 
 
 def _trained_surface(experiment: Experiment) -> Control:
-    figure, axis = figures.loss.explorer(*figures.loss.pair_weights(experiment))
+    figure, axis = figures.loss.explorer(*analysis.loss.pair_weights(experiment))
 
     def update(beta: float, gamma: float) -> str:
         chosen = experiment.replace(beta=_weight(sliders["beta"], beta), gamma=_weight(sliders["gamma"], gamma))
-        _redraw(axis, *figures.loss.pair_weights(chosen))
-        share = figures.loss.entanglement_share(chosen)
+        _redraw(axis, *analysis.loss.pair_weights(chosen))
+        share = analysis.loss.entanglement_share(chosen)
         return f"β = {chosen.beta:.2g}, γ = {chosen.gamma:.2g}: mixing weights {1 - share:.2f} and {share:.2f}."
 
     sliders = {

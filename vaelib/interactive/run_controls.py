@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from vaelib import figures, notebook
+from vaelib import analysis, figures, notebook
 from vaelib.interactive.controls import Control
 from vaelib.run import Run
 
@@ -24,7 +24,7 @@ def latent_explorer(run: Run) -> Control | Figure:
     within a step at the training mean nearest to the hole's centre. In a page without a kernel: a walk from there
     straight off the sheet, to both sides. Raises ValueError unless the run has three latents.
     """
-    sheet = figures.live.Sheet(run)
+    sheet = analysis.embedding.Sheet(run)
     if notebook.is_static():
         return figures.live.off_the_sheet(sheet, sheet.walk_through())
     figure, view = figures.live.latent(sheet)
@@ -50,7 +50,7 @@ def transect_explorer(run: Run) -> Control | Figure:
     It begins where P1 meets the middle of the hole. In a page without a kernel: each transect's hardest place in the
     hole.
     """
-    walks = figures.live.walks(run)
+    walks = analysis.transects.walks(run)
     if notebook.is_static():
         return figures.live.hardest_places(list(walks.values()))
     figure, view = figures.live.transect(list(walks.values()))

@@ -1,0 +1,46 @@
+"""The numbers of the explorer's chapter, against known answers."""
+
+import types
+
+import numpy as np
+import pytest
+
+from vaelib import Experiment, analysis
+
+
+def test_the_parts_of_the_parameter_space_have_words():
+    assert analysis.explorer.part_in_words((0, 2)) == ("small", "deep")
+    assert analysis.explorer.part_in_words((1, 1)) == ("middling", "middling")
+    assert analysis.explorer.part_in_words((2, 0))._asdict() == {"radius": "large", "petals": "shallow"}
+
+
+@pytest.mark.parametrize("part", [(3, 0), (0, -1)])
+def test_other_parts_are_refused(part):
+    with pytest.raises(ValueError, match="allowed are two numbers from 0 to 2"):
+        analysis.explorer.part_in_words(part)
+
+
+def test_exactness_is_a_median_of_distances_and_the_largest_difference():
+    encoded = np.random.default_rng(0).normal(size=(5, 3))
+    interpolated = encoded + np.array([[0.3], [0.3], [0.3], [9.0], [0.0]]) * [[0, 0.6, 0.8]]
+    drawn = np.full((2, 4, 4), 0.5)
+    decoded = drawn.copy()
+    decoded[1, 2, 3] -= 3e-5
+    assert analysis.explorer.exactness(interpolated, encoded, drawn, decoded) == pytest.approx((0.3, 3.0))
+    assert analysis.explorer.exactness(encoded, encoded, drawn, drawn) == (0, 0)
+
+
+def test_unequal_shapes_are_refused():
+    with pytest.raises(ValueError, match="they must be equal"):
+        analysis.explorer.exactness(np.zeros((2, 3)), np.zeros((1, 3)), np.zeros((1, 2, 2)), np.zeros((1, 2, 2)))
+
+
+def test_the_centres_error_is_nothing_for_a_copy_and_all_for_a_flat_grey_image():
+    def run(reconstruct):
+        return types.SimpleNamespace(experiment=Experiment.from_profile("smoke"), reconstruct=reconstruct)
+
+    def grey(images):
+        return np.full(images.shape, images.mean() / 255)
+
+    assert analysis.explorer.centre_error(run(lambda images: images / 255)) == pytest.approx(0, abs=1e-12)
+    assert analysis.explorer.centre_error(run(grey)) == pytest.approx(100)

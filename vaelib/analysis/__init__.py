@@ -1,0 +1,21 @@
+"""The numbers that the chapters' prose tells: a module for each chapter, loaded when it is first asked for.
+
+`analysis.loss.weights(experiment)` is what the chapter on the loss says of β and γ. A function takes arrays, runs or
+experiments and returns values by name; the chapter glues each of them under a key of its own (`vaelib.notebook.glue`).
+"""
+
+from typing import TYPE_CHECKING
+
+from vaelib.system import lazy
+
+if TYPE_CHECKING:
+    from vaelib.analysis import dataset as dataset
+    from vaelib.analysis import embedding as embedding
+    from vaelib.analysis import explorer as explorer
+    from vaelib.analysis import loss as loss
+    from vaelib.analysis import training as training
+    from vaelib.analysis import transects as transects
+
+_CHAPTERS = ("dataset", "embedding", "explorer", "loss", "training", "transects")
+
+__getattr__ = lazy.attributes(__name__, {name: f"{__name__}.{name}" for name in _CHAPTERS})

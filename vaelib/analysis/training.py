@@ -1,0 +1,106 @@
+"""The numbers of the training's chapter: the network's size, unseen images redrawn, what is hard, a growing sheet."""
+
+from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import spearmanr
+
+from vaelib import metrics
+from vaelib.experiment import Experiment
+from vaelib.run import Run
+
+_ENOUGH = 0.25  # of an image's variance: the most that may be missing from a curve that was learnt
+
+
+class ParameterCounts(NamedTuple):
+    """How many weights a network has in its encoder, in its decoder and in all."""
+
+    encoder: int
+    decoder: int
+    total: int
+
+
+def parameter_counts(experiment: Experiment) -> ParameterCounts:
+    """Return how many weights the network of an experiment has."""
+    from vaelib.model import build_decoder, build_encoder
+
+    encoder, decoder = build_encoder(experiment).count_params(), build_decoder(experiment).count_params()
+    return ParameterCounts(encoder, decoder, encoder + decoder)
+
+
+class Unseen(NamedTuple):
+    """How a run redraws its validation images, and the terms of its loss on them."""
+
+    floor: float
+    """The mean cross-entropy of a perfect copy, the pixels' own entropy, in nats a pixel."""
+    clean: float
+    """The mean cross-entropy at the best epoch, without sampling noise."""
+    excess: float
+    """How much it lies above the floor, in %."""
+    first: float
+    """The cross-entropy with sampling noise after the first epoch."""
+    last: float
+    """The same at the best epoch."""
+    kl: float
+    """The KL term at the best epoch, as the loss scales it."""
+    beta_kl: float
+    """β · KL, what it adds to the loss."""
+    error: float
+    """The mean squared error, in 10⁻³ a pixel."""
+    relative: float
+    """The mean error over the image's own variance, in %."""
+    answer: str
+    """"Yes" where less than a quarter of an image's variance is missing on average, else "Not in this run"."""
+
+
+def unseen(run: Run, images: NDArray[Any], reconstructions: NDArray[Any]) -> Unseen:
+    """Return how a run redraws its validation images (n, h, w), and the terms of its loss on them.
+
+    images: uint8, or in [0, 1]. reconstructions: the same shape, in [0, 1]. Raises ValueError for unequal shapes.
+    """
+    best = run.best_epoch
+    floor = metrics.pixel_entropy(images).mean()
+    clean = metrics.cross_entropy(images, reconstructions).mean()
+    error = metrics.squared_error(images, reconstructions).mean()
+    relative = metrics.normalised_error(images, reconstructions).mean()
+    kl = run.history["val_kl"][best - 1]
+    return Unseen(
+        floor=float(floor),
+        clean=float(clean),
+        excess=float(100 * (clean / floor - 1)),
+        first=float(run.history["val_cross_entropy"][0]),
+        last=float(run.history["val_cross_entropy"][best - 1]),
+        kl=float(kl),
+        beta_kl=float(run.experiment.beta * kl),
+        error=float(1000 * error),
+        relative=float(100 * relative),
+        answer="Yes" if relative < _ENOUGH else "Not in this run",
+    )
+
+
+class RankCorrelation(NamedTuple):
+    """The rank correlation of an error with each factor, in [-1, 1]; below 0 small values are hard."""
+
+    a: float
+    b: float
+
+
+def rank_correlation(parameters: NDArray[Any], errors: ArrayLike) -> RankCorrelation:
+    """Return Spearman's rank correlation of errors (n,) with the factors: parameters (n, 2), (a, b)."""
+    return RankCorrelation(*(float(spearmanr(parameters[:, k], errors).statistic) for k in range(2)))
+
+
+class Growth(NamedTuple):
+    """The total standard deviation of a run's means (the root of the summed variances) at three epochs."""
+
+    before: float
+    """Before the first step."""
+    first: float
+    """After one epoch."""
+    best: float
+    """At the best epoch."""
+
+
+def growth(run: Run) -> Growth:
+    """Return how wide the sheet of a run's training images is before, early in and after the training."""
+    return Growth(*(float(run.embeddings[epoch].var(axis=0).sum() ** 0.5) for epoch in (0, 1, run.best_epoch)))
