@@ -15,10 +15,11 @@ from visitor import PLAIN, PLAIN_MS
 
 from vaelib import Experiment, curves, dataset, train
 from vaelib.experiment import PARAMETER_RANGE
-from vaelib.explorer import Explorer, explorer, module_source, packing, show
+from vaelib.explorer import Explorer, explorer, module_source, packing, show, widget
 from vaelib.run import Run
 
 ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "vaelib" / "explorer"
 LOADER = ROOT / "book" / "_static" / "living-widget.js"
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c6360000000020001e221bc33"
@@ -159,7 +160,7 @@ def test_the_hardest_part_is_that_of_the_largest_mean_error() -> None:
 
 @pytest.mark.parametrize(("points", "errors"), [(np.zeros((3, 2)), np.zeros(2)), (np.zeros((0, 2)), np.zeros(0))])
 def test_a_hardest_part_needs_an_error_for_each_point(points: np.ndarray, errors: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="allowed is one error a point"):
+    with pytest.raises(ValueError, match="allowed: one error a point"):
         packing.hardest_part(points, errors)
 
 
@@ -214,13 +215,13 @@ def test_what_a_page_has_moved_is_not_sent_back(made: Explorer) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("parameters", (3, 1), "a = 3: allowed is 0.5 to 2"),
-        ("parameters", (1, -1), "b = -1: allowed is 0 to 2"),
-        ("parameters", (1, 1, 1), "parameters = .*: allowed are 2 finite numbers"),
-        ("mu", (0, float("nan"), 0), "mu = .*: allowed are 3 finite numbers"),
-        ("mu", "far", "mu = 'far': allowed are 3 finite numbers"),
-        ("run", "other", "run = 'other': allowed are standard, modified, punctured"),
-        ("epoch", 3, "epoch = 3: allowed are 0 to 2"),
+        ("parameters", (3, 1), "a = 3; allowed: 0.5 to 2"),
+        ("parameters", (1, -1), "b = -1; allowed: 0 to 2"),
+        ("parameters", (1, 1, 1), "parameters = .*; allowed: 2 finite numbers"),
+        ("mu", (0, float("nan"), 0), "mu = .*; allowed: 3 finite numbers"),
+        ("mu", "far", "mu = 'far'; allowed: 3 finite numbers"),
+        ("run", "other", "run = 'other'; allowed: standard, modified, punctured"),
+        ("epoch", 3, "epoch = 3; allowed: 0 to 2"),
         ("color", "c", "c"),
         ("transect", "P4", "P4"),
     ],
@@ -235,7 +236,7 @@ def test_a_value_that_is_not_allowed_is_named(made: Explorer, name: str, value: 
 def test_runs_that_cannot_be_shown_together_are_named(runs: dict[str, Run], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="runs is empty"):
         explorer({})
-    with pytest.raises(ValueError, match="shown = 'other': allowed are standard"):
+    with pytest.raises(ValueError, match="shown = 'other'; allowed: standard"):
         explorer(runs, shown="other")
     smoke = Experiment.from_profile("smoke", n_images=40, epochs=1)
     flat = train(smoke.replace(latent_dim=2), tmp_path, progress=False)
@@ -248,7 +249,7 @@ def test_runs_that_cannot_be_shown_together_are_named(runs: dict[str, Run], tmp_
 
 def test_more_points_than_a_page_can_move_are_refused(runs: dict[str, Run]) -> None:
     for n_points in (0, 1501):
-        with pytest.raises(ValueError, match=f"^n_points = {n_points}: allowed are 1 to 1,500$"):
+        with pytest.raises(ValueError, match=f"^n_points = {n_points}; allowed: 1 to 1,500$"):
             explorer(runs, n_points=n_points)
     info, _ = packing.pack({"one": runs["standard"]}, n_points=1500)
     assert info["runs"][0]["points"]["shape"] == [runs["standard"].embeddings.shape[1], 2]
@@ -268,9 +269,22 @@ def test_live_it_is_the_widget_and_in_a_page_its_html(made: Explorer, monkeypatc
 def test_the_module_is_one_and_each_script_is_short() -> None:
     assert "import " not in re.sub(r"/\*.*?\*/|//.*", "", module_source(), flags=re.DOTALL)
     assert module_source().count("export ") == 1
-    for path in (ROOT / "vaelib").glob("*.mjs"):
+    for path in SCRIPTS.glob("*.mjs"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        assert len(lines) < 600 and max(map(len, lines)) <= 120, path.name
+        assert len(lines) < 200 and max(map(len, lines)) <= 120, path.name
+
+
+def test_the_scripts_are_joined_in_the_order_of_their_needs() -> None:
+    """Joined they have one scope: what a script needs must stand before it, and no name may be there twice."""
+    assert set(widget._MODULES) == {path.name for path in SCRIPTS.glob("*.mjs")}
+    before: set[str] = set()
+    names: list[str] = []
+    for script in widget._MODULES:
+        text = (SCRIPTS / script).read_text(encoding="utf-8")
+        assert set(re.findall(r'from "\./(.+?)"', text)) <= before, script
+        before.add(script)
+        names += re.findall(r"^(?:export )?(?:const|let|function|class) (\w+)", text, flags=re.MULTILINE)
+    assert sorted(names) == sorted(set(names))
 
 
 # ---- In a browser ----
@@ -918,7 +932,7 @@ def test_it_talks_with_a_model_both_ways(reader: Reader, packed: tuple[dict[str,
 
 def module(page: Any, name: str) -> str:
     """Return the address of a script as a module in the page."""
-    text = (ROOT / "vaelib" / name).read_text(encoding="utf-8")
+    text = (SCRIPTS / name).read_text(encoding="utf-8")
     return str(page.evaluate("t => URL.createObjectURL(new Blob([t], {type: 'text/javascript'}))", text))
 
 

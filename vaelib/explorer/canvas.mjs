@@ -37,6 +37,21 @@ export function underlay() {
   };
 }
 
+/** Return a drawing in parts: once asked for, all that were added are called in the next frame, with its time. */
+export function openFrames() {
+  const parts = [];
+  let asked = 0;
+  const draw = (now) => {
+    asked = 0;
+    for (const part of parts) part(now);
+  };
+  return {
+    add: (part) => parts.push(part),
+    redraw: () => void (asked ||= requestAnimationFrame(draw)),
+    stop: () => cancelAnimationFrame(asked),
+  };
+}
+
 export function path(pen, points, { color, width = 1, alpha = 1, dash = [] }) {
   pen.globalAlpha = alpha;
   pen.strokeStyle = color;

@@ -91,7 +91,7 @@ def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BY
     does, and for another n_points.
     """
     if not 1 <= n_points <= MOST_POINTS:
-        raise ValueError(f"n_points = {n_points!r}: allowed are 1 to {MOST_POINTS:,}")
+        raise ValueError(f"n_points = {n_points!r}; allowed: 1 to {MOST_POINTS:,}")
     check(runs)
     packer = Packer()
     described = [_describe(packer, name, run, n_points) for name, run in runs.items()]
@@ -241,7 +241,7 @@ def hardest_part(points: ArrayLike, errors: ArrayLike, n: int = 3) -> tuple[tupl
     """
     points, errors = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(errors, dtype=np.float64)
     if errors.shape != (len(points),) or not len(points):
-        raise ValueError(f"{len(points)} points and errors of shape {errors.shape}: allowed is one error a point")
+        raise ValueError(f"{len(points)} points and errors of shape {errors.shape}; allowed: one error a point")
     low, high = np.array(list(PARAMETER_RANGE.values())).T
     parts = np.clip((points - low) / (high - low) * n, 0, n - 1).astype(int)  # (k, 2)
     means = {(int(i), int(j)): float(errors[(parts == (i, j)).all(axis=1)].mean()) for i, j in np.unique(parts, axis=0)}

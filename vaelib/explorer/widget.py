@@ -24,7 +24,25 @@ from vaelib.figures import COLORMAPS, living
 from vaelib.run import Run
 
 _HERE = Path(__file__).parent
-_MODULES = ("canvas.mjs", "curve.mjs", "decoder.mjs", "runs.mjs", "explorer.mjs")  # in the order of their needs
+_MODULES = (  # in the order of their needs
+    "canvas.mjs",
+    "curve.mjs",
+    "decoder.mjs",
+    "runs.mjs",
+    "state.mjs",
+    "elements.mjs",
+    "playback.mjs",
+    "address.mjs",
+    "controls.mjs",
+    "colors.mjs",
+    "parameter_space.mjs",
+    "latent_space.mjs",
+    "views.mjs",
+    "images.mjs",
+    "line.mjs",
+    "pointing.mjs",
+    "explorer.mjs",
+)
 _ON_THE_SHEET = 1e-5  # how near to the interpolated means μ counts as moved with the parameters
 
 
@@ -48,10 +66,10 @@ class _Numbers(traitlets.Tuple):
         except (TypeError, ValueError):
             numbers = np.empty(0)
         if numbers.shape != (self.n,) or not np.isfinite(numbers).all():
-            raise traitlets.TraitError(f"{self.name} = {value!r}: allowed are {self.n} finite numbers")
+            raise traitlets.TraitError(f"{self.name} = {value!r}; allowed: {self.n} finite numbers")
         for number, (name, (low, high)) in zip(numbers, self.ranges.items(), strict=False):
             if not low <= number <= high:
-                raise traitlets.TraitError(f"{name} = {number:g}: allowed is {low:g} to {high:g}")
+                raise traitlets.TraitError(f"{name} = {number:g}; allowed: {low:g} to {high:g}")
         return tuple(float(number) for number in numbers)
 
 
@@ -92,7 +110,7 @@ class Explorer(anywidget.AnyWidget):
         }
         self._moved_by_parameters = True
         if run not in self._runs:
-            raise ValueError(f"run = {run!r}: allowed are {', '.join(self._runs)}")
+            raise ValueError(f"run = {run!r}; allowed: {', '.join(self._runs)}")
         epoch = self._runs[run]["best"]
         mu = tuple(packing.interpolate(self._table(run, epoch), parameters))
         given = {"run": run, "epoch": epoch, "parameters": parameters, "mu": mu, **options}
@@ -124,14 +142,14 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.validate("run")
     def _known_run(self, proposal: Any) -> str:
         if proposal["value"] not in self._runs:
-            raise traitlets.TraitError(f"run = {proposal['value']!r}: allowed are {', '.join(self._runs)}")
+            raise traitlets.TraitError(f"run = {proposal['value']!r}; allowed: {', '.join(self._runs)}")
         return str(proposal["value"])
 
     @traitlets.validate("epoch")
     def _trained_epoch(self, proposal: Any) -> int:
         last = self._runs[self.run]["epochs"]
         if not 0 <= proposal["value"] <= last:
-            raise traitlets.TraitError(f"epoch = {proposal['value']}: allowed are 0 to {last}")
+            raise traitlets.TraitError(f"epoch = {proposal['value']}; allowed: 0 to {last}")
         return int(proposal["value"])
 
     def _follow(self, change: Any) -> None:
@@ -190,7 +208,7 @@ def explorer(
     packing.check(runs)
     shown = next(iter(runs)) if shown is None else shown
     if shown not in runs:
-        raise ValueError(f"shown = {shown!r}: allowed are {', '.join(runs)}")
+        raise ValueError(f"shown = {shown!r}; allowed: {', '.join(runs)}")
     info, data = packing.pack(runs, n_points=n_points)
     a, b, _ = info["hole"]
     return Explorer(info, data, run=shown, parameters=parameters or (a, b))
