@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import matplotlib as mpl
 
 from vaelib import storage, study
-from vaelib.book import placeholders, vendor
+from vaelib.book import placeholders, rooms, vendor
 from vaelib.book.chapters import Chapter, Executor, check
 from vaelib.errors import BuildError, SettingError
-from vaelib.run import is_complete
 from vaelib.storage import results
+from vaelib.storage.checkpoint import is_complete
 from vaelib.system import provenance
 
 __all__ = ["BuildError", "build", "find_root", "timing_table"]
@@ -152,7 +153,7 @@ def _choose(known: Sequence[Chapter], names: Iterable[str]) -> list[Chapter]:
         found = [chapter for chapter in known if name in (chapter.name, chapter.number)]
         if not found:
             allowed = ", ".join(chapter.name for chapter in known)
-            raise SettingError(f"chapter = {name!r}: allowed are {allowed}, or their numbers")
+            raise SettingError(f"chapter = {name!r}; allowed: {allowed}, or their numbers")
         chosen += [chapter for chapter in found if chapter not in chosen]
     return chosen or list(known)
 
@@ -211,6 +212,8 @@ def _stage(root: Path, source: Path, vendored: Path, *, keep_chapters: bool) -> 
         shutil.copyfile(root / name, source / name)
     unwanted = shutil.ignore_patterns("node_modules", "package*.json", ".*")
     shutil.copytree(root / "book", source / "book", ignore=unwanted)
+    with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text
+        rooms.picture().savefig(source / "book" / "images" / "rooms.svg", metadata={"Date": None})
     (source / "assets").mkdir()
     os.replace(vendored, source / "assets" / "vendor")
 
