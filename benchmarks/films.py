@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="the file of the figures, default _build/benchmarks/films.json")
     given = parser.parse_args()
     if given.rounds < 1 or given.images < 100:
-        parser.error("allowed are 1 or more rounds and 100 or more images")
+        parser.error("allowed: 1 or more rounds and 100 or more images")
     names = given.films.split(",")
     for name in names:
         if name not in NAMES:

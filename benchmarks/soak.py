@@ -96,13 +96,13 @@ def main() -> None:
     given = parser.parse_args()
     trainings = given.kills - given.sweep_kills - given.book_kills
     if trainings < 0:
-        parser.error(f"kills = {given.kills}: allowed is no less than sweep-kills and book-kills together")
+        parser.error(f"kills = {given.kills}; allowed: no less than sweep-kills and book-kills together")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from soak_damages import SUBJECTS
 
     kinds = given.kinds.split(",") if given.kinds else list(SUBJECTS)
     if unknown := [kind for kind in kinds if kind not in SUBJECTS]:
-        parser.error(f"kinds = {unknown[0]!r}: allowed are {', '.join(SUBJECTS)}")
+        parser.error(f"kinds = {unknown[0]!r}; allowed: {', '.join(SUBJECTS)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end, it tells what it has, as at Ctrl-C
     machine = common.machine("distributed")
     print(common.describe(machine, "tensorflow", "distributed"), flush=True)

@@ -112,11 +112,11 @@ def main() -> None:
     try:
         counts = sorted({int(part) for part in given.runs.split(",")}) if given.runs else [cores, 3 * cores]
     except ValueError:
-        parser.error(f"runs = {given.runs!r}: allowed are whole numbers with commas between")
+        parser.error(f"runs = {given.runs!r}; allowed: whole numbers with commas between")
     if given.rounds < 1 or min(counts) < 1 or (given.epochs is not None and given.epochs < 1):
         parser.error("every number must be 1 or more")
     if any(n % cores for n in counts):
-        parser.error(f"runs = {given.runs!r}: allowed are multiples of the {cores} cores")
+        parser.error(f"runs = {given.runs!r}; allowed: multiples of the {cores} cores")
     result = measure(given.rounds, counts, given.epochs, given.images)
     print(common.describe(result["machine"], "tensorflow", "distributed"))
     for way, found in result["lines"].items():

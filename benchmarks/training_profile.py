@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the smallest model, two steps")
     options = parser.parse_args()
     if options.steps < 1:
-        parser.error(f"--steps {options.steps}: allowed are whole numbers from 1")
+        parser.error(f"--steps {options.steps}; allowed: whole numbers from 1")
     title, experiment = SIZES["quick" if options.quick else options.size]
     if options.precision:
         experiment = experiment.replace(precision=options.precision)

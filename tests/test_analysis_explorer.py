@@ -16,7 +16,7 @@ def test_the_parts_of_the_parameter_space_have_words():
 
 @pytest.mark.parametrize("part", [(3, 0), (0, -1)])
 def test_other_parts_are_refused(part):
-    with pytest.raises(ValueError, match="allowed are two numbers from 0 to 2"):
+    with pytest.raises(ValueError, match="allowed: two numbers from 0 to 2"):
         analysis.explorer.part_in_words(part)
 
 

@@ -404,7 +404,7 @@ def test_the_sweep_benchmark_takes_no_numbers_that_leave_workers_idle():
     if odd == "3":
         pytest.skip("on one core every number will do")
     done = subprocess.run([sys.executable, BENCHMARKS / "sweep.py", "--runs", odd], capture_output=True, text=True)
-    assert done.returncode == 2 and f"runs = '{odd}': allowed are multiples of" in done.stderr
+    assert done.returncode == 2 and f"runs = '{odd}'; allowed: multiples of" in done.stderr
 
 
 def test_the_cost_of_the_large_study_by_hand():

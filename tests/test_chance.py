@@ -36,12 +36,12 @@ def test_no_pairings_give_no_chance_level() -> None:
 @pytest.mark.parametrize(
     ("codes", "factors", "message"),
     [
-        (np.zeros(4), np.zeros((4, 2)), r"codes has shape \(4,\): allowed is \(n, d\)"),
+        (np.zeros(4), np.zeros((4, 2)), r"codes has shape \(4,\); allowed: \(n, d\)"),
         (np.zeros((4, 0)), np.zeros((4, 2)), r"codes has shape \(4, 0\)"),
-        (np.zeros((1, 2)), np.zeros((1, 2)), r"codes has shape \(1, 2\): .* n from 2"),
-        (np.zeros((4, 2)), np.zeros((5, 2)), r"factors has shape \(5, 2\): allowed is \(4, k\)"),
-        (np.array([[0.0, np.nan], [0, 0]]), np.zeros((2, 2)), r"codes\[0, 1\] = nan: allowed are finite"),
-        (np.zeros((2, 2)), np.array([[0.0, 0], [0, np.inf]]), r"factors\[1, 1\] = inf: allowed are finite"),
+        (np.zeros((1, 2)), np.zeros((1, 2)), r"codes has shape \(1, 2\); .* n from 2"),
+        (np.zeros((4, 2)), np.zeros((5, 2)), r"factors has shape \(5, 2\); allowed: \(4, k\)"),
+        (np.array([[0.0, np.nan], [0, 0]]), np.zeros((2, 2)), r"codes\[0, 1\] = nan; allowed: finite"),
+        (np.zeros((2, 2)), np.array([[0.0, 0], [0, np.inf]]), r"factors\[1, 1\] = inf; allowed: finite"),
     ],
 )
 def test_bad_input_is_named(codes: np.ndarray, factors: np.ndarray, message: str) -> None:
@@ -50,7 +50,7 @@ def test_bad_input_is_named(codes: np.ndarray, factors: np.ndarray, message: str
 
 
 def test_a_negative_number_of_pairings_is_refused() -> None:
-    with pytest.raises(ValueError, match="shuffles = -1: allowed are whole numbers from 0"):
+    with pytest.raises(ValueError, match="shuffles = -1; allowed: whole numbers from 0"):
         beside_chance(lambda latents, targets: 0.0, np.eye(2), np.eye(2), shuffles=-1, seed=0)
 
 

@@ -69,17 +69,17 @@ def test_every_setting_is_an_option_with_its_description(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ("train --gamma -1", "gamma = '-1': allowed are numbers from 0 to 1000"),
-        ("train --image-size 33", "image_size = '33': allowed are whole numbers from 32 to 1024, multiples of 8"),
-        ("train --profile papre", "profile = 'papre': allowed are smoke, book, paper, sweep"),
-        ("train --snapshots one", "snapshots = 'one': allowed are lists of whole numbers, as in [1, 2]"),
-        ("train --gamma much", "gamma = 'much': allowed are numbers from 0 to 1000"),
-        ("train --precision half", "precision = 'half': allowed are float32, bfloat16"),
-        ("dataset --n-images 3", "n_images = '3': allowed are whole numbers from 20 to 1000000"),
+        ("train --gamma -1", "gamma = '-1'; allowed: numbers from 0 to 1000"),
+        ("train --image-size 33", "image_size = '33'; allowed: whole numbers from 32 to 1024, multiples of 8"),
+        ("train --profile papre", "profile = 'papre'; allowed: smoke, book, paper, sweep"),
+        ("train --snapshots one", "snapshots = 'one'; allowed: lists of whole numbers, as in [1, 2]"),
+        ("train --gamma much", "gamma = 'much'; allowed: numbers from 0 to 1000"),
+        ("train --precision half", "precision = 'half'; allowed: float32, bfloat16"),
+        ("dataset --n-images 3", "n_images = '3'; allowed: whole numbers from 20 to 1000000"),
         ("dataset --points no/such.csv", "no/such.csv"),
-        ("book --profile papre", "profile = 'papre': allowed are smoke, book, paper, sweep"),
+        ("book --profile papre", "profile = 'papre'; allowed: smoke, book, paper, sweep"),
         ("book -p gama 1", "no chapter has a parameter 'gama'. Did you mean 'gamma'?"),
-        ("book -p gamma -1", "gamma = -1.0: allowed are numbers from 0 to 1000"),
+        ("book -p gamma -1", "gamma = -1.0; allowed: numbers from 0 to 1000"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -133,7 +133,7 @@ def test_a_backend_that_cannot_train_is_one_line_before_any_work(words: str, tmp
     environment = {**os.environ, "KERAS_BACKEND": "torch"}
     done = subprocess.run(program, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "vaelib: KERAS_BACKEND = 'torch': allowed are tensorflow and jax\n"
+    assert done.stderr == "vaelib: KERAS_BACKEND = 'torch'; allowed: tensorflow and jax\n"
     assert not list(tmp_path.glob("made/*/*"))
 
 

@@ -45,7 +45,7 @@ def test_what_was_tried_of_one_setting():
 
 
 def test_only_known_settings_can_be_picked():
-    with pytest.raises(SettingError, match=r"'gama' is not a setting .*allowed are region"):
+    with pytest.raises(SettingError, match=r"'gama' is not a setting .*allowed: region"):
         comparison.pick([], gama=0.1)
 
 

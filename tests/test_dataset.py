@@ -167,8 +167,8 @@ def test_own_points():
         ([[1.0, 2.0, 3.0]], r"parameters has shape \(1, 3\)"),
         (np.zeros((0, 2)), r"parameters has shape \(0, 2\)"),
         ([[1.0, 1.0], [np.nan, 1.0]], r"parameters\[1\] = \[nan, 1.0\]"),
-        ([[3.0, 2.0]], r"parameters\[0\] = \[3.0, 2.0\]: .*up to 4"),
-        ([["a", "b"]], "parameters: allowed are numbers"),
+        ([[3.0, 2.0]], r"parameters\[0\] = \[3.0, 2.0\]; .*up to 4"),
+        ([["a", "b"]], "parameters; allowed: numbers"),
     ],
 )
 def test_wrong_own_points_are_named(points, message):
@@ -243,7 +243,7 @@ def test_a_hole_that_a_transect_misses_is_named():
 
 
 def test_unknown_transect_is_named():
-    with pytest.raises(SettingError, match="transect = 'P4': allowed are P1, P2, P3"):
+    with pytest.raises(SettingError, match="transect = 'P4'; allowed: P1, P2, P3"):
         dataset.transect("P4")
     with pytest.raises(SettingError, match="n = 1"):
         dataset.transect("P1", 1)
@@ -505,20 +505,20 @@ def test_read_points_takes_columns_in_any_order_and_skips_blank_lines(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n1,two\n", r"points.csv, line 3, column b: 'two': allowed are numbers from -4 to 4"),
+        ("a,b\n1,2\n1,two\n", r"points.csv, line 3, column b: 'two'; allowed: numbers from -4 to 4"),
         ("a,b\nnan,2\n", r"line 2, column a: 'nan'"),
         ("a,b\n1,inf\n", r"line 2, column b: 'inf'"),
-        ("a,b\n1\n", r"line 2: 1 fields, allowed are 2, as the header is 'a,b'"),
-        ("a,b,name\n1,1\n", r"line 2: 2 fields, allowed are 3"),
-        ("a,b\n1,1\n1,1,0,3\n", r"line 3: 4 fields, allowed are 2.*commas, numbers have a decimal point"),
-        ("a,b\n1,1,\n", r"line 2: 3 fields, allowed are 2"),
-        ('a,b,name\n1,1,"two\nlines"\n1,1,x,y\n', r"line 4: 4 fields, allowed are 3"),
-        ('a,b\n"1,1","0,3"\n', r"line 2, column a: '1,1': allowed are numbers from -4 to 4, with a decimal point"),
+        ("a,b\n1\n", r"line 2: 1 fields; allowed: 2, as the header is 'a,b'"),
+        ("a,b,name\n1,1\n", r"line 2: 2 fields; allowed: 3"),
+        ("a,b\n1,1\n1,1,0,3\n", r"line 3: 4 fields; allowed: 2.*commas, numbers have a decimal point"),
+        ("a,b\n1,1,\n", r"line 2: 3 fields; allowed: 2"),
+        ('a,b,name\n1,1,"two\nlines"\n1,1,x,y\n', r"line 4: 4 fields; allowed: 3"),
+        ('a,b\n"1,1","0,3"\n', r"line 2, column a: '1,1'; allowed: numbers from -4 to 4, with a decimal point"),
         ("a;b\n1,1;0,3\n", r"'a' is there 0 times.*the header is 'a;b'; fields are separated by commas"),
         ("\ufeffa\tb\n1\t1\n", r"'a' is there 0 times.*fields are separated by commas"),
         ("a,b\n\n,1\n", r"line 3, column a: ''"),
         ("a,b\n5,0\n", r"line 2, column a: '5'"),
-        ("a,b\n3,2\n", r"line 2, columns a and b: 3 and 2: allowed is \|a\| \+ \|b\| up to 4"),
+        ("a,b\n3,2\n", r"line 2, columns a and b: 3 and 2; allowed: \|a\| \+ \|b\| up to 4"),
         ("a,c\n1,2\n", r"line 1: column 'b' is there 0 times.*'a,c'"),
         ("a,b,a\n1,2,3\n", r"line 1: column 'a' is there 2 times"),
         ("", r"line 1: column 'a' is there 0 times"),

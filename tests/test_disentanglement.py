@@ -200,7 +200,7 @@ def test_active_units() -> None:
     codes = NOISE * [1, 0.11, 0.09]
     assert active(codes).tolist() == [True, True, False]
     assert active_units(codes) == 2 and active_units(codes, threshold=2) == 0 and active_units(0 * codes) == 0
-    with pytest.raises(ValueError, match=r"threshold = -1: allowed are numbers from 0"):
+    with pytest.raises(ValueError, match=r"threshold = -1; allowed: numbers from 0"):
         active(codes, threshold=-1)
 
 
@@ -242,18 +242,18 @@ def test_what_the_factors_themselves_score_in_few_images(n, gap, modular, explai
 def test_bad_settings_are_named() -> None:
     for bins in (1, N + 1):
         for score in (mig, disentanglement.mutual_information):
-            with pytest.raises(ValueError, match=rf"bins = {bins}: allowed are 2 to the number of images, {N}"):
+            with pytest.raises(ValueError, match=rf"bins = {bins}; allowed: 2 to the number of images, {N}"):
                 score(NOISE, FACTORS, bins=bins)
     for score in (mig, modularity):
-        with pytest.raises(ValueError, match=r"bins = 20, 99 images: allowed are 100 images or more"):
+        with pytest.raises(ValueError, match=r"bins = 20, 99 images; allowed: 100 images or more"):
             score(NOISE[:99], FACTORS[:99])
     with pytest.raises(ValueError, match="bins = 1"):
         disentanglement.scores(NOISE, FACTORS, bins=1)
     with pytest.raises(ValueError, match=r"factors has shape \(2000, 1\): modularity needs 2 factors"):
         modularity(NOISE, FACTORS[:, :1])
-    with pytest.raises(ValueError, match=r"99 images, trees = 20: allowed are 100 images"):
+    with pytest.raises(ValueError, match=r"99 images, trees = 20; allowed: 100 images"):
         dci(NOISE[:99], FACTORS[:99])
-    with pytest.raises(ValueError, match=r"trees = 0: allowed are .* trees from 1"):
+    with pytest.raises(ValueError, match=r"trees = 0; allowed: .* trees from 1"):
         dci(NOISE, FACTORS, trees=0)
     for score in (mig, sap, modularity, dci):
         with pytest.raises(ValueError, match="factors has shape"):

@@ -79,11 +79,11 @@ def test_points_without_a_plane_score_zero() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dimension": 3}, "dimension = 3: allowed are 1 to 2"),
-        ({"dimension": 0}, "dimension = 0: allowed are 1 to 2"),
-        ({"n_neighbors": 1}, "n_neighbors = 1: allowed are 2 to 599"),
-        ({"n_neighbors": 600}, "n_neighbors = 600: allowed are 2 to 599"),
-        ({"draws": 0}, "draws = 0: allowed are whole numbers from 1"),
+        ({"dimension": 3}, "dimension = 3; allowed: 1 to 2"),
+        ({"dimension": 0}, "dimension = 0; allowed: 1 to 2"),
+        ({"n_neighbors": 1}, "n_neighbors = 1; allowed: 2 to 599"),
+        ({"n_neighbors": 600}, "n_neighbors = 600; allowed: 2 to 599"),
+        ({"draws": 0}, "draws = 0; allowed: whole numbers from 1"),
     ],
 )
 def test_settings_of_tangent_planes_are_checked(options: dict[str, int], message: str) -> None:
@@ -140,5 +140,5 @@ def test_many_points_are_a_fixed_draw_of_them() -> None:
     few = trustworthiness(FACTORS, NOISE, points=100)
     assert few == trustworthiness(FACTORS, NOISE, points=100) != trustworthiness(FACTORS, NOISE, points=100, seed=1)
     for k, n in ((0, 600), (300, 600)):
-        with pytest.raises(ValueError, match=f"n_neighbors = {k}: allowed are 1 to less than half of {n}"):
+        with pytest.raises(ValueError, match=f"n_neighbors = {k}; allowed: 1 to less than half of {n}"):
             trustworthiness(FACTORS, NOISE, n_neighbors=k)

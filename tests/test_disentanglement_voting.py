@@ -117,11 +117,11 @@ def test_the_seed_decides_all(score, known) -> None:
 
 @BOTH
 def test_bad_settings_and_codes_are_named(score, known) -> None:
-    with pytest.raises(ValueError, match=r"votes = 9, batch = 16: allowed are votes from 10"):
+    with pytest.raises(ValueError, match=r"votes = 9, batch = 16; allowed: votes from 10"):
         score(known(), SETTINGS, votes=9)
-    with pytest.raises(ValueError, match=r"batch = 0: allowed are .* a batch from [12]"):
+    with pytest.raises(ValueError, match=r"batch = 0; allowed: .* a batch from [12]"):
         score(known(), SETTINGS, batch=0)
-    with pytest.raises(ValueError, match=r"encode gave codes of shape \(512,\) for 512 images: allowed is \(n, d\)"):
+    with pytest.raises(ValueError, match=r"encode gave codes of shape \(512,\) for 512 images; allowed: \(n, d\)"):
         score(known(lambda square: square[:, 0]), SETTINGS, **FEW)
     with pytest.raises(ValueError, match=r"codes\[0, 0\] = nan"):
         score(known(lambda square: square * np.nan), SETTINGS, **FEW)

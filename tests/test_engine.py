@@ -57,7 +57,7 @@ def test_a_backend_that_cannot_train_is_told_with_what_is_allowed(name, written,
         source = f"backend in {file}"
     else:
         monkeypatch.setenv("KERAS_BACKEND", name)
-    told = f"{source} = {name!r}: allowed are tensorflow and jax"
+    told = f"{source} = {name!r}; allowed: tensorflow and jax"
     with pytest.raises(DeviceError) as raised:
         engine.check()
     assert str(raised.value) == told
@@ -66,7 +66,7 @@ def test_a_backend_that_cannot_train_is_told_with_what_is_allowed(name, written,
 
 def test_a_keras_that_was_imported_on_another_backend_is_told(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
-    with pytest.raises(DeviceError, match="imported Keras = 'numpy': allowed are tensorflow and jax"):
+    with pytest.raises(DeviceError, match="imported Keras = 'numpy'; allowed: tensorflow and jax"):
         engine.check()
 
 
@@ -83,14 +83,14 @@ def test_a_device_that_jax_does_not_find_is_one_line(unborn, monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     with pytest.raises(DeviceError) as raised:
         engine.check_devices()
-    told = "JAX_PLATFORMS = 'cuda': this machine has no such device; allowed is what it has, cpu at least, or nothing"
+    told = "JAX_PLATFORMS = 'cuda': this machine has no such device; allowed: what it has, cpu at least, or nothing"
     assert str(raised.value) == f"{told}, which lets JAX choose"
 
 
 def test_a_grid_tells_it_before_its_workers_start(unborn, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     for workers in (None, 1):
-        with pytest.raises(DeviceError, match="allowed are tensorflow and jax"):
+        with pytest.raises(DeviceError, match="allowed: tensorflow and jax"):
             sweep.on_dask({"one": (str, "1")}, workers=workers)
 
 

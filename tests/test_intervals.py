@@ -38,5 +38,5 @@ def test_one_value_says_nothing_of_its_spread_and_equal_ones_have_none() -> None
 
 @pytest.mark.parametrize("values", [[], [[1.0, 2.0]]])
 def test_no_values_are_refused(values: list[object]) -> None:
-    with pytest.raises(ValueError, match=r"values has shape \(.*\): allowed is \(n,\) with n from 1"):
+    with pytest.raises(ValueError, match=r"values has shape \(.*\); allowed: \(n,\) with n from 1"):
         intervals.of_mean(values)  # type: ignore[arg-type]

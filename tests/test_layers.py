@@ -98,7 +98,7 @@ def test_biased_convolution_equals_kerass(kernel_size, activation, shape):
     [("strides", 2), ("dilation_rate", 2), ("groups", 3), ("use_bias", False), ("data_format", "channels_first")],
 )
 def test_biased_convolution_refuses_what_it_would_leave_out(name, value):
-    with pytest.raises(ValueError, match=rf"{name} = .*: allowed is "):
+    with pytest.raises(ValueError, match=rf"{name} = .*; allowed: "):
         BiasedConv2D(6, 3, **{name: value})
 
 

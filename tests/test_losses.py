@@ -287,7 +287,7 @@ def test_total_correlation_without_any_overlap_counts_images_and_alone_is_nothin
     weighted = losses.total_correlation(z, mu, 0.0, 5000, one)
     assert weighted == pytest.approx(2 * math.log(5000) / 8)
     for dataset_size in (1, 7):
-        with pytest.raises(ValueError, match=rf"dataset_size = {dataset_size}: allowed are .* the batch's 8"):
+        with pytest.raises(ValueError, match=rf"dataset_size = {dataset_size}; allowed: .* the batch's 8"):
             losses.total_correlation(z, mu, 0.0, dataset_size)
     with pytest.raises(ValueError, match=r"1 latent dimension.*2 or more"):
         losses.total_correlation(z[:, :1], mu[:, :1], 0.0, 8)

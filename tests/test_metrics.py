@@ -151,7 +151,7 @@ def test_too_few_latents_and_unequal_lengths_are_refused(factors: np.ndarray) ->
 def test_what_is_not_finite_is_named(score, value: float, factors: np.ndarray) -> None:
     broken = factors.copy()
     broken[3, 1] = value
-    with pytest.raises(ValueError, match=rf"codes\[3, 1\] = {value}: allowed are finite"):
+    with pytest.raises(ValueError, match=rf"codes\[3, 1\] = {value}; allowed: finite"):
         score(broken, factors)
     with pytest.raises(ValueError, match=r"factors\[3, 1\]"):
         score(factors, broken)
@@ -190,5 +190,5 @@ def test_a_verdict_needs_an_interval_without_one():
 
 @pytest.mark.parametrize(("ours", "theirs"), [([1], [1]), ([1, 2], [1]), ([], [])])
 def test_a_ratio_needs_two_paired_seeds(ours, theirs):
-    with pytest.raises(ValueError, match="seeds: allowed are equal numbers from 2"):
+    with pytest.raises(ValueError, match="seeds; allowed: equal numbers from 2"):
         metrics.mean_ratio([np.full(3, x) for x in ours], [np.full(3, x) for x in theirs])

@@ -85,23 +85,23 @@ def test_the_paths_that_papermill_injects_are_accepted(shell):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("gamma", "much", "are numbers, or None"),
-        ("seeds", 3, "are lists of whole numbers, as in [1, 2]"),
-        ("seeds", "3", "are lists of whole numbers, as in [1, 2]"),
-        ("seeds", "[0", "are lists of whole numbers, as in [1, 2]"),
-        ("seeds", "[a]", "are lists of whole numbers, as in [1, 2]"),
-        ("gamma", "yes", "are numbers, or None"),
-        ("profile", None, "is text"),
-        ("gamma", [1], "are numbers, or None"),
-        ("strength", "-1", "are numbers from 0 to 1000"),
-        ("strength", 2000, "are numbers from 0 to 1000"),
-        ("strengths", "[0, -1]", "are lists of numbers from 0 to 1000, as in [1, 2]"),
+        ("gamma", "much", "numbers, or None"),
+        ("seeds", 3, "lists of whole numbers, as in [1, 2]"),
+        ("seeds", "3", "lists of whole numbers, as in [1, 2]"),
+        ("seeds", "[0", "lists of whole numbers, as in [1, 2]"),
+        ("seeds", "[a]", "lists of whole numbers, as in [1, 2]"),
+        ("gamma", "yes", "numbers, or None"),
+        ("profile", None, "text"),
+        ("gamma", [1], "numbers, or None"),
+        ("strength", "-1", "numbers from 0 to 1000"),
+        ("strength", 2000, "numbers from 0 to 1000"),
+        ("strengths", "[0, -1]", "lists of numbers from 0 to 1000, as in [1, 2]"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(name, value, told):
     with pytest.raises(SettingError) as caught:
         notebook.parameters(namespace(**{name: value}))
-    assert str(caught.value) == f"{name} = {value!r}: allowed {told}"
+    assert str(caught.value) == f"{name} = {value!r}; allowed: {told}"
 
 
 def test_a_notebook_shows_a_mistake_without_the_librarys_frames():
@@ -110,7 +110,7 @@ def test_a_notebook_shows_a_mistake_without_the_librarys_frames():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     shown = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    assert shown == ["SettingError: gamma = -1: allowed are numbers from 0 to 1000"]
+    assert shown == ["SettingError: gamma = -1; allowed: numbers from 0 to 1000"]
 
 
 def test_runs_lie_where_the_environment_says_or_beside_the_chapters(tmp_path, monkeypatch):
@@ -165,5 +165,5 @@ def test_small_numbers_are_told_as_prose_writes_them(value, told):
 @pytest.mark.parametrize("values", [{"gamma": True}, {"seeds": [0, False]}])
 def test_true_and_false_are_no_numbers(values):
     ((name, value),) = values.items()
-    with pytest.raises(SettingError, match=rf"^{name} = {re.escape(repr(value))}: allowed are "):
+    with pytest.raises(SettingError, match=rf"^{name} = {re.escape(repr(value))}; allowed: "):
         notebook.parameters(namespace(**values))

@@ -73,19 +73,19 @@ def test_equal_runs_are_made_once() -> None:
         ("grid:\n  gamma: [0]\n  seed: [0]\n  gamma: [1]", r"line 4: 'gamma' is there twice.* line 2 too"),
         ("grid:\n- {seed: 1}\n- {gamma: 0, seed: 2, 'seed': 3}", "line 3: 'seed' is there twice"),
         ("profile: smoke\ngrid: {seed: 1}\nprofile: book", "line 3: 'profile' is there twice"),
-        ("on: {seed: [1]}", "unknown True: allowed are profile, settings, grid"),
-        ("grid: {on: [1]}", "a name in `grid` is True: allowed is text; YAML reads on"),
-        ("settings: {penalty: no}", "penalty = False: allowed are entanglement"),
+        ("on: {seed: [1]}", "unknown True; allowed: profile, settings, grid"),
+        ("grid: {on: [1]}", "a name in `grid` is True; allowed: text; YAML reads on"),
+        ("settings: {penalty: no}", "penalty = False; allowed: entanglement"),
         ("grid: {gamma: 2026-13-45}", r"s\.yml: month must be in 1..12"),
         ("- 1", "a sweep file has `grid`"),
-        ("gird: {seed: [1]}", "unknown 'gird': allowed are profile, settings, grid"),
+        ("gird: {seed: [1]}", "unknown 'gird'; allowed: profile, settings, grid"),
         ("grid: 3", "grid = 3"),
         ("settings: {seed: 1}\ngrid: {seed: [1]}", "seed is in `settings` and in `grid`"),
         ("grid: {seed: []}", r"seed = \[\]: a grid needs a value or more"),
-        ("grid: []", r"grid = \[\]: allowed is a block"),
+        ("grid: []", r"grid = \[\]; allowed: a block"),
         ("profile: papre", "profile = 'papre'"),
         ("grid: {gama: [1]}", "unknown setting 'gama'.*Did you mean 'gamma'"),
-        ("grid: {gamma: [0, -1]}", "gamma = -1: allowed are numbers from 0 to 1000"),
+        ("grid: {gamma: [0, -1]}", "gamma = -1; allowed: numbers from 0 to 1000"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_before_any_work(tmp_path: Path, text: str | None, told: str) -> None:
@@ -224,7 +224,7 @@ def test_a_clusters_worker_of_several_threads_is_refused(tmp_path: Path) -> None
     with running_cluster(threads=2) as address:
         found = sweep.train_grid([experiment], tmp_path, scheduler=address, progress=False)
     assert found.finished == {} and not (tmp_path / experiment.name).exists()
-    assert "has 2 threads: allowed is one" in found.failed[experiment.name]
+    assert "has 2 threads; allowed: one" in found.failed[experiment.name]
 
 
 def test_without_a_number_there_are_as_many_workers_as_the_backend_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -621,7 +621,7 @@ def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path
     check(r"n\.ipynb has no parameter 'y'\. It has: x, word, several, profile", SettingError, y=[1])
     check("x = 'two'", SettingError, x=["two"])
     check("none.ipynb is no notebook", BuildError, path=tmp_path / "none.ipynb")
-    check(r"r\.ipynb is written in R: allowed are notebooks in Python", BuildError, path=_kernel(rerun, "ir", "R", "r"))
+    check(r"r\.ipynb is written in R; allowed: notebooks in Python", BuildError, path=_kernel(rerun, "ir", "R", "r"))
     wrong = _kernel(rerun, "python3", "python", "wrong")
     wrong.write_text(wrong.read_text().replace("x: float = 1.0", "x: float = one"))
     check(r"^wrong\.ipynb: its parameters cell failed: NameError: name 'one' is not", BuildError, path=wrong)

@@ -22,4 +22,4 @@ def test_a_quick_profile_tells_both_models_operations_and_their_shares() -> None
 
 def test_no_steps_are_refused() -> None:
     done = subprocess.run([sys.executable, PROGRAM, "--steps", "0"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2 and "--steps 0: allowed are whole numbers from 1" in done.stderr
+    assert done.returncode == 2 and "--steps 0; allowed: whole numbers from 1" in done.stderr

@@ -96,7 +96,7 @@ def test_more_labels_align_better_in_noise() -> None:
         (lambda: unmixing.sphered(SQUARE[:, :1]), "needs 2 latents"),
         (lambda: unmixing.sphered(SQUARE * [1, 0.01]), "second principal axis varies by"),
         (lambda: unmixing.independent(np.zeros((50, 3))), "second principal axis varies by"),
-        (lambda: unmixing.product_by_angle(np.zeros((50, 3))), r"codes has shape \(50, 3\): allowed is \(n, 2\)"),
+        (lambda: unmixing.product_by_angle(np.zeros((50, 3))), r"codes has shape \(50, 3\); allowed: \(n, 2\)"),
         (lambda: unmixing.from_labels(SQUARE, SQUARE, []), r"chosen has shape \(0,\)"),
         (lambda: unmixing.from_labels(SQUARE, SQUARE[:7], [1]), "factors has shape"),
         (lambda: unmixing.alignment_by_labels(SQUARE, SQUARE, 0), "count = 0"),

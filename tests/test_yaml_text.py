@@ -19,7 +19,7 @@ def test_merged_blocks_are_no_duplicates_whatever_they_override() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\nb: 2\na: 3", "line 3: 'a' is there twice, allowed is once; it stands in line 1 too"),
+        ("a: 1\nb: 2\na: 3", "line 3: 'a' is there twice; allowed: once; it stands in line 1 too"),
         ("a: 1\n'a': 2", "line 2: 'a' is there twice"),
         ("- {x: {y: 1, y: 1}}", "line 1: 'y' is there twice"),
         ("<<: {x: 1, x: 2}", "line 1: 'x' is there twice"),  # a block that is only merged, and never one by itself

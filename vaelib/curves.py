@@ -59,7 +59,7 @@ def points(a: float, b: float, n: int = 500) -> NDArray[np.float64]:
     The study drew 500. Raises ValueError when a or b is not finite or n is less than 2.
     """
     if n < 2:
-        raise ValueError(f"n = {n!r}: allowed are 2 points or more")
+        raise ValueError(f"n = {n!r}; allowed: 2 points or more")
     a, b = (values[0] for values in _parameters(a, b))
     theta = np.linspace(0.0, 2 * np.pi, n)
     r = radius(theta, a, b)
@@ -116,7 +116,7 @@ def render(a: ArrayLike, b: ArrayLike, *, image_size: int, line_width: float, fr
     _check_frame(image_size, framing)
     a, b = _parameters(a, b)
     if isinstance(line_width, bool) or not isinstance(line_width, Real) or not 0 < line_width < math.inf:
-        raise ValueError(f"line_width = {line_width!r}: allowed are finite numbers greater than 0, in pixels")
+        raise ValueError(f"line_width = {line_width!r}; allowed: finite numbers greater than 0, in pixels")
     images = np.zeros((len(a), image_size, image_size), dtype=np.uint8)
     # Wide lines touch many pixels a chord, so fewer images make as much work.
     chunk = max(1, min(_CHUNK, int(_CHUNK * 64 / (line_width + 3) ** 2), math.ceil(len(a) / processors())))
@@ -136,12 +136,12 @@ def _parameters(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArra
         try:
             array = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} = {given!r}: allowed are numbers") from error
+            raise ValueError(f"{name} = {given!r}; allowed: numbers") from error
         if array.ndim > 1:
-            raise ValueError(f"{name} has shape {array.shape}: allowed are a number or shape (n,)")
+            raise ValueError(f"{name} has shape {array.shape}; allowed: a number or shape (n,)")
         if not np.isfinite(array).all():
             wrong = array[~np.isfinite(array)].flat[0]
-            raise ValueError(f"{name} = {wrong}: allowed are finite numbers")
+            raise ValueError(f"{name} = {wrong}; allowed: finite numbers")
         values[name] = array
     a, b = values["a"], values["b"]
     if a.ndim == 1 and b.ndim == 1 and len(a) != len(b):
@@ -150,15 +150,15 @@ def _parameters(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     reach = np.abs(a) + np.abs(b)
     if len(a) and reach.max() > LARGEST_RADIUS * (1 + 1e-9):
         i = int(np.argmax(reach))
-        raise ValueError(f"a = {a[i]:g}, b = {b[i]:g}: allowed is |a| + |b| up to {LARGEST_RADIUS:g}, the frame")
+        raise ValueError(f"a = {a[i]:g}, b = {b[i]:g}; allowed: |a| + |b| up to {LARGEST_RADIUS:g}, the frame")
     return a, b
 
 
 def _check_frame(image_size: Any, framing: Any) -> None:
     if isinstance(image_size, bool) or not isinstance(image_size, Integral) or image_size < 1:
-        raise ValueError(f"image_size = {image_size!r}: allowed are whole numbers from 1, in pixels")
+        raise ValueError(f"image_size = {image_size!r}; allowed: whole numbers from 1, in pixels")
     if framing not in FRAMINGS:
-        raise ValueError(f"framing = {framing!r}: allowed are {', '.join(FRAMINGS)}")
+        raise ValueError(f"framing = {framing!r}; allowed: {', '.join(FRAMINGS)}")
 
 
 def _affine(

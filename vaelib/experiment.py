@@ -4,10 +4,9 @@ The names are flat and the same everywhere: in Python, on the command line, in a
 sweep files.
 """
 
-import difflib
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
@@ -25,6 +24,7 @@ from pydantic import (
 
 from vaelib import curves, storage
 from vaelib.errors import SettingError
+from vaelib.storage.schema_text import misfit, nearest, shown
 
 PARAMETER_RANGE = {"a": (0.5, 2.0), "b": (0.0, 2.0)}
 """The study's parameter space: a, the radius of the circle, and b, the amplitude of the five petals."""
@@ -149,8 +149,6 @@ class TrainingSettings(_Settings):
     )
 
 
-_NUMBERS = {"integer": "whole numbers", "number": "numbers"}  # by their names in a JSON schema
-
 # Penalties on pairs of latents, and those among them that are a statistic of a batch.
 _OF_BATCHES = ("covariance", "covariance_squared", "dip_vae_i", "dip_vae_ii", "total_correlation")
 _OF_PAIRS = ("entanglement", *_OF_BATCHES)
@@ -215,7 +213,7 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if max(self.snapshots, default=0) > self.epochs or min(self.snapshots, default=0) < 0:
-            raise ValueError(f"snapshots = {shown(list(self.snapshots))}: allowed are epochs 0 to {self.epochs}")
+            raise ValueError(f"snapshots = {shown(list(self.snapshots))}; allowed: epochs 0 to {self.epochs}")
         if self.gamma > 0 and self.penalty in _OF_PAIRS and self.latent_dim < 2:
             raise ValueError(
                 f"latent_dim = {self.latent_dim}: a penalty on pairs of latents needs 2 or more (or gamma = 0)"
@@ -224,10 +222,10 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
             statistic = self.penalty.replace("_", " ") if self.penalty == "total_correlation" else "covariance"
             raise ValueError(f"batch_size = {self.batch_size}: a batch's {statistic} needs 2 or more")
         if self.batch_size % self.devices:
-            raise ValueError(f"devices = {self.devices}: allowed are divisors of batch_size = {self.batch_size}")
+            raise ValueError(f"devices = {self.devices}; allowed: divisors of batch_size = {self.batch_size}")
         for name in ("line_width", "transect_line_width"):
             if (width := getattr(self, name)) > self.image_size / 4:
-                raise ValueError(f"{name} = {width:g}: allowed is at most a quarter of image_size = {self.image_size}")
+                raise ValueError(f"{name} = {width:g}; allowed: at most a quarter of image_size = {self.image_size}")
         return self
 
     @classmethod
@@ -239,7 +237,7 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
         one run. Raises SettingError for an unknown profile, an unknown setting or a value that is not allowed.
         """
         if not isinstance(profile, str) or profile not in PROFILES:
-            raise SettingError(f"profile = {shown(profile)}: allowed are {', '.join(PROFILES)}")
+            raise SettingError(f"profile = {shown(profile)}; allowed: {', '.join(PROFILES)}")
         given = {name: value for name, value in settings.items() if value is not None}
         values = {"profile": profile, **PROFILES[profile], **given}
         if profile == "paper" and values.get("region", "full") != "full" and "line_width" not in given:
@@ -293,46 +291,6 @@ class Experiment(TrainingSettings, LossSettings, ModelSettings, DataSettings):
         return f"{self.region}-{self.image_size}px{gamma}-seed{self.seed}-{self.hash}"
 
 
-def allowed(schema: Mapping[str, Any], otherwise: str) -> str:
-    """Return what a JSON schema allows, with its verb: "are whole numbers from 32 to 1024, multiples of 8".
-
-    otherwise: what is said of kinds of values that no setting has.
-    """
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
-    if len(kinds) == 1:
-        return f"{allowed(kinds[0], otherwise)}, or None"
-    if "enum" in schema:
-        return f"are {', '.join(map(str, schema['enum']))}"
-    if schema.get("type") in _NUMBERS:
-        return f"are {_NUMBERS[schema['type']]}{_bounds(schema)}"
-    if schema.get("type") == "array" and schema.get("items", {}).get("type") in _NUMBERS:
-        return f"are lists of {allowed(schema['items'], otherwise).removeprefix('are ')}, as in [1, 2]"
-    if schema.get("type") == "boolean":
-        return "are true and false"
-    if schema.get("type") == "string":
-        return "is text"
-    return f"is {otherwise.removeprefix('Input should be ')}"
-
-
-def _bounds(schema: Mapping[str, Any]) -> str:
-    """Return the bounds of numbers in words, with a space before them."""
-    least, most = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if schema["type"] == "integer":  # so that each bound is itself allowed
-        least, above = (above + 1, None) if above is not None else (least, None)
-        most, below = (below - 1, None) if below is not None else (most, None)
-    words = f" above {_plain(above)}" if above is not None else f" from {_plain(least)}" if least is not None else ""
-    if most is not None:
-        words += f"{', up' if above is not None or least is None else ''} to {_plain(most)}"
-    elif below is not None:
-        words += f"{',' if words else ''} below {_plain(below)}"
-    return words + (f", multiples of {schema['multipleOf']}" if "multipleOf" in schema else "")
-
-
-def _plain(bound: float) -> str:
-    return str(int(bound)) if bound == int(bound) else str(bound)
-
-
 def identity(settings: Mapping[str, Any]) -> str:
     """Return 16 hexadecimal digits that identify settings under this version's file format.
 
@@ -349,12 +307,6 @@ def check_name(name: str) -> None:
         return
     hint = nearest(name, Experiment.model_fields)
     raise SettingError(f"unknown setting {name!r}.{hint} The settings are: {', '.join(Experiment.model_fields)}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'gamma'?" for a mistyped name, "" where none of the known ones is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _within(values: Mapping[str, Any]) -> Any:
@@ -390,17 +342,3 @@ def _message(cls: type[BaseModel], values: Mapping[str, Any], item: Any) -> str:
 @functools.cache
 def _schemas(cls: type[BaseModel]) -> dict[str, Any]:
     return dict(cls.model_json_schema()["properties"])
-
-
-def misfit(name: str, value: Any, schema: Mapping[str, Any], otherwise: str) -> str:
-    """Return the line that names a setting, its value and what its JSON schema allows; `otherwise` as `allowed`."""
-    return f"{name} = {shown(value)}: allowed {allowed(schema, otherwise)}"
-
-
-def shown(value: Any) -> str:
-    """Return what Python calls a value, in one line of at most 200 characters."""
-    try:
-        text = " ".join(repr(value).splitlines())  # an array has several
-    except ValueError:  # Python writes out no whole number of more than 4,300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 200 else f"{text[:199]}…"

@@ -51,7 +51,7 @@ def kl_divergence(
     it. Raises ValueError for another scaling. Source: Kingma & Welling 2013, appendix B; the study, part 3.
     """
     if scaling not in ("mean", "half_sum"):
-        raise ValueError(f"scaling = {scaling!r}: allowed are 'mean' and 'half_sum'")
+        raise ValueError(f"scaling = {scaling!r}; allowed: 'mean' and 'half_sum'")
     ops = _ops(mu)
     d = mu.shape[-1]
     log_variance = log_variance + ops.zeros_like(mu)  # (n, d)
@@ -146,9 +146,7 @@ def total_correlation(
     _pairs(mu)
     size = z.shape[0]  # None in a graph for any batch size
     if dataset_size < 2 or (size or 0) > dataset_size:
-        raise ValueError(
-            f"dataset_size = {dataset_size!r}: allowed are whole numbers from 2 and from the batch's {size}"
-        )
+        raise ValueError(f"dataset_size = {dataset_size!r}; allowed: whole numbers from 2 and from the batch's {size}")
     ones = ops.ones_like(mu[:, 0])
     n, place = ops.sum(ones), ops.cumsum(ones)
     log_variance = log_variance + ops.zeros_like(mu)  # (n, d)

@@ -173,7 +173,7 @@ def mean_ratio(numerator: Sequence[Numbers], denominator: Sequence[Numbers], *, 
     gives one ratio, however many images it rests on. Raises ValueError for fewer than two seeds or unequal numbers.
     """
     if len(numerator) != len(denominator) or len(numerator) < 2:
-        raise ValueError(f"{len(numerator)} and {len(denominator)} seeds: allowed are equal numbers from 2")
+        raise ValueError(f"{len(numerator)} and {len(denominator)} seeds; allowed: equal numbers from 2")
     ratios = np.array([np.mean(a) / np.mean(b) for a, b in zip(numerator, denominator, strict=True)])
     estimate, low, high = np.exp(intervals.of_mean(np.log(ratios), level=level))
     return Ratio(ratios, float(estimate), (float(low), float(high)))
@@ -185,7 +185,7 @@ def _per_image(function: Any, images: NDArray[Any], others: NDArray[Any]) -> Num
     if images.shape != others.shape:
         raise ValueError(f"images has shape {images.shape} and reconstructions {others.shape}: they must be equal")
     if images.ndim < 2:
-        raise ValueError(f"images has shape {images.shape}: allowed are (n, h, w) and (n, p)")
+        raise ValueError(f"images has shape {images.shape}; allowed: (n, h, w) and (n, p)")
     result = np.empty(len(images))
     for start in range(0, len(images), _PART):
         part = slice(start, start + _PART)

@@ -17,8 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from vaelib import storage
 from vaelib.errors import SettingError
-from vaelib.experiment import Experiment, misfit, nearest
+from vaelib.experiment import Experiment
 from vaelib.storage import yaml_text
+from vaelib.storage.schema_text import misfit, nearest
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # injected by papermill itself when it is asked to

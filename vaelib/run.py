@@ -116,7 +116,7 @@ class Run:
         latents = np.asarray(latents, "float32")
         d = self.experiment.latent_dim
         if latents.ndim != 2 or latents.shape[1] != d:
-            raise ValueError(f"latents has shape {latents.shape}: allowed is (n, {d})")
+            raise ValueError(f"latents has shape {latents.shape}; allowed: (n, {d})")
         _check_finite("latents", latents)
         return decode_all(self.model(epoch), latents)
 
@@ -163,21 +163,21 @@ class Run:
         number = named.get(epoch, epoch) if isinstance(epoch, str) else epoch
         whole = isinstance(number, Integral) and not isinstance(number, bool)
         if not whole or weights_file(int(number)) not in self.manifest["files"]:
-            raise ValueError(f"epoch = {epoch!r}: allowed are 'best', 'last' and {self.kept_epochs}")
+            raise ValueError(f"epoch = {epoch!r}; allowed: 'best', 'last' and {self.kept_epochs}")
         return int(number)
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
         s = self.experiment.image_size
         if images.ndim != 3 or images.shape[1:] != (s, s):
-            raise ValueError(f"images has shape {images.shape}: allowed is (n, {s}, {s})")
+            raise ValueError(f"images has shape {images.shape}; allowed: (n, {s}, {s})")
         if images.dtype == np.uint8:
             return images
         if not np.issubdtype(images.dtype, np.floating):
-            raise ValueError(f"images has type {images.dtype}: allowed are uint8 and floats in [0, 1]")
+            raise ValueError(f"images has type {images.dtype}; allowed: uint8 and floats in [0, 1]")
         _check_finite("images", images)
         if images.size and not (images.min() >= 0 and images.max() <= 1):
-            raise ValueError(f"images reaches from {images.min()} to {images.max()}: allowed is [0, 1]")
+            raise ValueError(f"images reaches from {images.min()} to {images.max()}; allowed: [0, 1]")
         return images.astype("float32")
 
     def read(self, name: str) -> bytes:
@@ -221,7 +221,7 @@ def decode_all(model: "VAE", latents: np.ndarray) -> np.ndarray:
 def _check_finite(name: str, values: np.ndarray) -> None:
     wrong = values[~np.isfinite(values)]
     if wrong.size:
-        raise ValueError(f"{name} holds {wrong[0]}: allowed are finite numbers")
+        raise ValueError(f"{name} holds {wrong[0]}; allowed: finite numbers")
 
 
 def _parts(n: int, image_size: int) -> list[slice]:

@@ -28,7 +28,7 @@ def part_in_words(part: tuple[int, int]) -> PartInWords:
     """
     i, j = part
     if not (0 <= i < len(_RADII) and 0 <= j < len(_PETALS)):
-        raise ValueError(f"part = {part!r}: allowed are two numbers from 0 to 2")
+        raise ValueError(f"part = {part!r}; allowed: two numbers from 0 to 2")
     return PartInWords(_RADII[i], _PETALS[j])
 
 

@@ -30,7 +30,7 @@ def interval(values: NDArray[Any]) -> Interval:
 def check_draws(n_draws: int) -> int:
     """Return `n_draws`; raises SettingError unless it is from 1,000 to 10,000,000."""
     if not 1000 <= n_draws <= 10_000_000:
-        raise SettingError(f"n_draws = {n_draws}: allowed are 1000 to 10000000 simulated points")
+        raise SettingError(f"n_draws = {n_draws}; allowed: 1000 to 10000000 simulated points")
     return n_draws
 
 
@@ -176,7 +176,7 @@ def expected_product(angle: ArrayLike, factors: Factors = "uniform") -> Numbers:
     if factors == "normal":
         return np.full_like(angle, 2 / np.pi)
     if factors not in ("uniform", "laplace"):
-        raise ValueError(f"factors = {factors!r}: allowed are uniform, normal, laplace")
+        raise ValueError(f"factors = {factors!r}; allowed: uniform, normal, laplace")
     part = np.abs(np.cos(2 * angle) if factors == "uniform" else np.sin(2 * angle))
     return np.asarray((1 + part**2 / (1 + part)) / 2)
 

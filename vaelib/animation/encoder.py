@@ -68,7 +68,7 @@ def render(
     """
     path = storage.user_path(path)
     if path.suffix != ".mp4" or frames < 1:
-        raise ValueError(f"path = {str(path)!r}, frames = {frames!r}: allowed are .mp4 and 1 or more")
+        raise ValueError(f"path = {str(path)!r}, frames = {frames!r}; allowed: .mp4 and 1 or more")
     storage.check_writable(path.parent)
     canvas = _Canvas(make())
     writer = _Writer(fps=fps, codec="libx264", bitrate=-1, extra_args=_ENCODING)

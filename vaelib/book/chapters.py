@@ -22,12 +22,13 @@ from tqdm import tqdm
 
 from vaelib import notebook, storage
 from vaelib.errors import BuildError, DamagedError, SettingError
-from vaelib.experiment import PROFILES, Experiment, nearest
+from vaelib.experiment import PROFILES, Experiment
 from vaelib.storage import results
+from vaelib.storage.schema_text import nearest
 from vaelib.system import processes, provenance
 
 # Those that train most begin first, so that none of them is left alone at the end.
-_LONGEST_FIRST = ("05", "04", "00", "03", "02", "01", "06", "07")
+_LONGEST_FIRST = ("05", "04", "00", "03", "02", "01", "06", "11")
 _STARTS = 3  # how often a kernel that dies before its first cell is started
 _NEVER_STARTED = b"Kernel died before replying to kernel_info"
 _GRACE = 10.0  # seconds between asking a chapter to stop and making it
@@ -85,7 +86,7 @@ def check(folder: Path, profile: str, parameters: Mapping[str, Any], *, only: Se
     when there are no chapters, one has no cell tagged `parameters`, or a check fails by itself.
     """
     if profile not in PROFILES:
-        raise SettingError(f"profile = {profile!r}: allowed are {', '.join(PROFILES)}")
+        raise SettingError(f"profile = {profile!r}; allowed: {', '.join(PROFILES)}")
     defaults = {path: _defaults(path) for path in sorted(folder.glob("*.ipynb"))}
     if not defaults:
         raise BuildError(f"no chapters in {folder}")
@@ -147,7 +148,7 @@ def _tagged(path: Path, tag: str) -> list[str]:
         raise BuildError(f"{path} is no notebook: {error}") from None
     language = notebook.metadata.get("kernelspec", {}).get("language", "python")
     if language != "python":  # whatever its kernel is called, it is executed by this environment's
-        raise BuildError(f"{path} is written in {language}: allowed are notebooks in Python")
+        raise BuildError(f"{path} is written in {language}; allowed: notebooks in Python")
     return [cell.source for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 

@@ -84,7 +84,7 @@ def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
                 point = [_number(path, line, name, row[name]) for name in ("a", "b")]
                 if sum(map(abs, point)) > curves.LARGEST_RADIUS:
                     raise SettingError(
-                        f"{path}, line {line}, columns a and b: {point[0]:g} and {point[1]:g}: allowed is "
+                        f"{path}, line {line}, columns a and b: {point[0]:g} and {point[1]:g}; allowed: "
                         f"|a| + |b| up to {curves.LARGEST_RADIUS:g}"
                     )
                 points.append(point)
@@ -108,7 +108,7 @@ def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, str]]]:
             )
     for fields in filter(None, reader):
         if len(fields) != len(header):
-            told = f"{len(fields)} fields, allowed are {len(header)}, as {told}; {_FORM}"
+            told = f"{len(fields)} fields; allowed: {len(header)}, as {told}; {_FORM}"
             raise SettingError(f"{path}, line {reader.line_num}: {told}")
         yield reader.line_num, dict(zip(header, fields, strict=True))
 
@@ -121,7 +121,7 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
         value = np.nan
     if not abs(value) <= limit:  # nan is not either
         raise SettingError(
-            f"{path}, line {line}, column {name}: {text!r}: allowed are numbers from {-limit:g} to {limit:g}, with a "
+            f"{path}, line {line}, column {name}: {text!r}; allowed: numbers from {-limit:g} to {limit:g}, with a "
             "decimal point"
         )
     return value

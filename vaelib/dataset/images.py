@@ -44,9 +44,9 @@ def montage(images: NDArray[Any], columns: int) -> NDArray[Any]:
     """
     images = np.asarray(images)
     if images.ndim != 3 or len(images) == 0:
-        raise ValueError(f"images has shape {images.shape}: allowed is (n, h, w) with n from 1")
+        raise ValueError(f"images has shape {images.shape}; allowed: (n, h, w) with n from 1")
     if columns < 1:
-        raise ValueError(f"columns = {columns!r}: allowed are whole numbers from 1")
+        raise ValueError(f"columns = {columns!r}; allowed: whole numbers from 1")
     n, height, width = images.shape
     rows = -(-n // columns)
     sheet = np.zeros((rows * columns, height, width), dtype=images.dtype)

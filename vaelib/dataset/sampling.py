@@ -42,7 +42,7 @@ def transect(name: str, n: int = 15) -> NDArray[np.float64]:
     The study has 15. Raises SettingError for another name or fewer than 2 points.
     """
     if name not in TRANSECTS:
-        raise SettingError(f"transect = {name!r}: allowed are {', '.join(TRANSECTS)}")
+        raise SettingError(f"transect = {name!r}; allowed: {', '.join(TRANSECTS)}")
     if n < 2:
         raise SettingError(f"n = {n!r}: a transect has 2 points or more")
     return np.linspace(*TRANSECTS[name], n)
@@ -54,7 +54,7 @@ def check_transects(settings: DataSettings | Experiment) -> None:
     if missed:
         told = ", ".join(f"{name} = {getattr(settings, name):g}" for name in ("hole_a", "hole_b", "hole_radius"))
         raise SettingError(
-            f"{told}: no point of the transects {', '.join(missed)} lies in this hole; allowed are holes that hold a "
+            f"{told}: no point of the transects {', '.join(missed)} lies in this hole; allowed: holes that hold a "
             "point of each transect"
         )
 
@@ -95,14 +95,14 @@ def own_points(parameters: ArrayLike) -> NDArray[np.float64]:
     try:
         points = np.array(parameters, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise SettingError(f"parameters: allowed are numbers of shape (n, 2): {error}") from error
+        raise SettingError(f"parameters; allowed: numbers of shape (n, 2): {error}") from error
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
-        raise SettingError(f"parameters has shape {points.shape}: allowed is (n, 2), a and b of n points")
+        raise SettingError(f"parameters has shape {points.shape}; allowed: (n, 2), a and b of n points")
     wrong = ~np.isfinite(points).all(axis=1) | (np.abs(points).sum(axis=1) > curves.LARGEST_RADIUS)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise SettingError(
-            f"parameters[{row}] = {points[row].tolist()}: allowed are finite a and b with |a| + |b| up to "
+            f"parameters[{row}] = {points[row].tolist()}; allowed: finite a and b with |a| + |b| up to "
             f"{curves.LARGEST_RADIUS:g}"
         )
     return points

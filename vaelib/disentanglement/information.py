@@ -97,13 +97,13 @@ def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, shuffles
 
 def check_bins(bins: int, n: int) -> None:
     if not 2 <= bins <= n:
-        raise ValueError(f"bins = {bins!r}: allowed are 2 to the number of images, {n}")
+        raise ValueError(f"bins = {bins!r}; allowed: 2 to the number of images, {n}")
 
 
 def _check_enough(bins: int, n: int) -> None:
     check_bins(bins, n)
     if 4 * n < bins**2:
-        raise ValueError(f"bins = {bins!r}, {n} images: allowed are {math.ceil(bins**2 / 4)} images or more")
+        raise ValueError(f"bins = {bins!r}, {n} images; allowed: {math.ceil(bins**2 / 4)} images or more")
 
 
 def _binned(values: Numbers, bins: int) -> NDArray[np.int64]:

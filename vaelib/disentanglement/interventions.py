@@ -119,7 +119,7 @@ def factor_vae_score(
 
 def _check(votes: int, batch: int, least: int) -> None:
     if votes < 10 or batch < least:
-        raise ValueError(f"votes = {votes!r}, batch = {batch!r}: allowed are votes from 10 and a batch from {least}")
+        raise ValueError(f"votes = {votes!r}, batch = {batch!r}; allowed: votes from 10 and a batch from {least}")
 
 
 def _labels(votes: int, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -138,7 +138,7 @@ def _codes(
     slabs = [points[start : start + _SLAB] for start in range(0, len(points), _SLAB)]
     codes = [np.asarray(encode(_draw(slab, settings)), dtype=np.float64) for slab in slabs]
     if any(part.ndim != 2 or len(part) != len(slab) for part, slab in zip(codes, slabs, strict=True)):
-        raise ValueError(f"encode gave codes of shape {codes[0].shape} for {len(slabs[0])} images: allowed is (n, d)")
+        raise ValueError(f"encode gave codes of shape {codes[0].shape} for {len(slabs[0])} images; allowed: (n, d)")
     return checked("codes", np.concatenate(codes))
 
 

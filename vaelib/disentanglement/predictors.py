@@ -68,9 +68,7 @@ def dci(codes: ArrayLike, factors: ArrayLike, *, trees: int = 20, shuffles: int 
     """
     latents, targets = map(_for_trees, paired(codes, factors))
     if len(latents) < LEAST or trees < 1:
-        raise ValueError(
-            f"{len(latents)} images, trees = {trees!r}: allowed are {LEAST} images or more and trees from 1"
-        )
+        raise ValueError(f"{len(latents)} images, trees = {trees!r}; allowed: {LEAST} images or more and trees from 1")
     generator = np.random.default_rng(seed)
     found = [_forests(latents, targets, trees, seed)]
     found += [_forests(latents, generator.permutation(targets), trees, seed) for _ in range(shuffles)]

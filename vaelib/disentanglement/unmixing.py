@@ -76,7 +76,7 @@ def product_by_angle(codes: ArrayLike) -> Angles:
     """
     points = checked("codes", codes)
     if points.shape[1] != 2:
-        raise ValueError(f"codes has shape {points.shape}: allowed is (n, 2)")
+        raise ValueError(f"codes has shape {points.shape}; allowed: (n, 2)")
     degrees = np.arange(0, 90, _STEP)
     return Angles(degrees, np.abs((rotation(degrees) @ points.T).prod(axis=1)).mean(axis=1))
 
@@ -109,7 +109,7 @@ def from_labels(mu: ArrayLike, factors: ArrayLike, chosen: ArrayLike) -> Numbers
     latents, targets = paired(mu, factors)
     rows = np.asarray(chosen)
     if rows.ndim != 1 or len(rows) == 0:
-        raise ValueError(f"chosen has shape {rows.shape}: allowed is (m,) with m from 1")
+        raise ValueError(f"chosen has shape {rows.shape}; allowed: (m,) with m from 1")
     centre, level = latents[rows].mean(axis=0), targets[rows].mean(axis=0)
     return np.asarray((latents - centre) @ _maps(latents[rows], targets[rows]).T + level)
 
@@ -122,7 +122,7 @@ def alignment_by_labels(mu: ArrayLike, factors: ArrayLike, count: int, *, draws:
     """
     latents, targets = paired(mu, factors)
     if not 1 <= count <= len(latents) or draws < 1:
-        raise ValueError(f"count = {count!r}, draws = {draws!r}: allowed are 1 to {len(latents)} and 1 or more")
+        raise ValueError(f"count = {count!r}, draws = {draws!r}; allowed: 1 to {len(latents)} and 1 or more")
     generator = np.random.default_rng(seed)
     rows = np.array([generator.choice(len(latents), count, replace=False) for _ in range(draws)])
     return float(rotated.alignment(latents, targets, threshold=0.0)(_maps(latents[rows], targets[rows])).mean())

@@ -52,7 +52,7 @@ def active(codes: ArrayLike, *, threshold: float = ACTIVE) -> NDArray[np.bool_]:
     negative threshold or arrays of other shapes. Source: Burda et al. 2016, section 5.2.
     """
     if not threshold >= 0:
-        raise ValueError(f"threshold = {threshold!r}: allowed are numbers from 0")
+        raise ValueError(f"threshold = {threshold!r}; allowed: numbers from 0")
     return np.asarray(checked("codes", codes).var(axis=0) > threshold)
 
 

@@ -84,7 +84,7 @@ def bias(sigma: float, batch_size: int, *, images: int = 4096, seed: int = 0) ->
     """
     batches = images // batch_size
     if batches < 2:
-        raise ValueError(f"batch_size = {batch_size!r}: allowed is at most half of the {images} images")
+        raise ValueError(f"batch_size = {batch_size!r}; allowed: at most half of the {images} images")
     generator = np.random.default_rng(seed)
     mu, noise = np.empty((2, batches, batch_size, len(CORRELATED)), "float32")
     for batch in range(batches):

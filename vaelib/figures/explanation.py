@@ -224,9 +224,9 @@ def equal_area(axes: ArrayLike) -> Numbers:
     """
     vectors = np.asarray(axes, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != 3:
-        raise ValueError(f"axes has shape {vectors.shape}: allowed is (n, 3)")
+        raise ValueError(f"axes has shape {vectors.shape}; allowed: (n, 3)")
     if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6) or (vectors[:, 2] < 0).any():
-        raise ValueError("axes: allowed are vectors of length 1 whose third part is not negative")
+        raise ValueError("axes; allowed: vectors of length 1 whose third part is not negative")
     return vectors[:, :2] / np.sqrt(1 + vectors[:, 2:])
 
 
@@ -239,7 +239,7 @@ def uniform_chance(axes: ArrayLike, *, draws: int = 4999, seed: int = 0) -> floa
     """
     vectors = np.asarray(axes, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != 3 or len(vectors) < 2:
-        raise ValueError(f"axes has shape {vectors.shape}: allowed is (n, 3) with n from 2")
+        raise ValueError(f"axes has shape {vectors.shape}; allowed: (n, 3) with n from 2")
     drawn = np.random.default_rng(seed).standard_normal((draws, len(vectors), 3))
     drawn /= np.linalg.norm(drawn, axis=-1, keepdims=True)
     by_chance = _unevenness(drawn)
@@ -313,4 +313,4 @@ def _unevenness(vectors: Numbers) -> Numbers:
 
 def _check_shape(shape: float) -> None:
     if not shape > 0:
-        raise ValueError(f"shape = {shape!r}: allowed are numbers above 0")
+        raise ValueError(f"shape = {shape!r}; allowed: numbers above 0")

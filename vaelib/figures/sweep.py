@@ -63,7 +63,7 @@ def phase_diagram(rows: Sequence[Row], names: Sequence[str] = PANELS, *, allowed
     Raises ValueError for an unknown quantity and without runs of the standard loss.
     """
     if unknown := [name for name in names if name not in QUANTITIES]:
-        raise ValueError(f"{', '.join(unknown)}: allowed are {', '.join(QUANTITIES)}")
+        raise ValueError(f"{', '.join(unknown)}; allowed: {', '.join(QUANTITIES)}")
     limit = 100 * comparison.error_limit(rows, allowed)
     columns = min(2, len(names))
     lines = -(-len(names) // columns)

@@ -49,7 +49,7 @@ def twonn(points: ArrayLike, *, discard: float = 0.1, level: float = 0.95) -> Di
     if the ratios were independent.
     """
     if not (0 <= discard < 1 and 0 < level < 1):
-        raise ValueError(f"discard = {discard!r}, level = {level!r}: allowed are [0, 1) and (0, 1)")
+        raise ValueError(f"discard = {discard!r}, level = {level!r}; allowed: [0, 1) and (0, 1)")
     distinct = np.unique(points_of(points), axis=0)
     n = len(distinct)
     if n < 10:

@@ -57,11 +57,11 @@ def edge_curl(codes: ArrayLike, factors: ArrayLike, *, edge: float = 0.1, n_neig
     points, places = paired(codes, factors)
     n, d = points.shape
     if places.shape[1] != 2 or d < 3:
-        raise ValueError(f"codes {points.shape}, factors {places.shape}: allowed are (n, d) with d from 3, and (n, 2)")
+        raise ValueError(f"codes {points.shape}, factors {places.shape}; allowed: (n, d) with d from 3, and (n, 2)")
     if not 0 < edge <= 0.25:
-        raise ValueError(f"edge = {edge!r}: allowed is above 0, to 0.25")
+        raise ValueError(f"edge = {edge!r}; allowed: above 0, to 0.25")
     if not 2 <= n_neighbors < n:
-        raise ValueError(f"n_neighbors = {n_neighbors!r}: allowed are 2 to {n - 1}")
+        raise ValueError(f"n_neighbors = {n_neighbors!r}; allowed: 2 to {n - 1}")
     low, high = places.min(axis=0), places.max(axis=0)
     unit = (places - low) / np.maximum(high - low, np.finfo(float).tiny)
     outward = np.abs(unit - 0.5).max(axis=1)  # 0 in the middle, 0.5 at an edge

@@ -67,7 +67,7 @@ def fit_sheet(factors: ArrayLike, mu: ArrayLike, *, degree: int = 4) -> Sheet:
     points, places = points_of(mu), points_of(factors)
     if places.shape != (len(points), 2) or len(points) < (degree + 1) ** 2:
         raise ValueError(
-            f"factors has shape {places.shape}, mu {points.shape}: allowed are (n, 2) and (n, d), with n from "
+            f"factors has shape {places.shape}, mu {points.shape}; allowed: (n, 2) and (n, d), with n from "
             f"{(degree + 1) ** 2} for degree {degree}"
         )
     low, high = places.min(axis=0), places.max(axis=0)

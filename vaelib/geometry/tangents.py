@@ -62,7 +62,7 @@ def tangent_alignment(
     frames, plane = tangent_planes(codes, dimension=dimension, n_neighbors=n_neighbors)
     d = frames.shape[1]
     if draws < 1:
-        raise ValueError(f"draws = {draws!r}: allowed are whole numbers from 1")
+        raise ValueError(f"draws = {draws!r}; allowed: whole numbers from 1")
     values = np.where(plane, alignment_of_planes(frames), 0.0)
     drawn = stats.ortho_group.rvs(d, size=draws, random_state=np.random.default_rng(seed)).reshape(draws, d, d)
     return Score(float(values.mean()), float(alignment_of_planes(drawn[:, :, :dimension]).mean()))
@@ -78,9 +78,9 @@ def tangent_planes(codes: ArrayLike, *, dimension: int = 2, n_neighbors: int = 2
     points = checked("codes", codes)
     n, d = points.shape
     if not 1 <= dimension < d:
-        raise ValueError(f"dimension = {dimension!r}: allowed are 1 to {d - 1}, less than the codes' dimensions")
+        raise ValueError(f"dimension = {dimension!r}; allowed: 1 to {d - 1}, less than the codes' dimensions")
     if not dimension <= n_neighbors < n:
-        raise ValueError(f"n_neighbors = {n_neighbors!r}: allowed are {dimension} to {n - 1}")
+        raise ValueError(f"n_neighbors = {n_neighbors!r}; allowed: {dimension} to {n - 1}")
     finder = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="kd_tree", metric="minkowski", p=2, n_jobs=1)
     near = points[finder.fit(points).kneighbors(points, return_distance=False)]  # (n, n_neighbors + 1, d)
     near = near - near.mean(axis=1, keepdims=True)
@@ -145,7 +145,7 @@ def _drawn(space: ArrayLike, codes: ArrayLike, n_neighbors: int, points: int, se
         rows = np.sort(np.random.default_rng(seed).choice(len(latents), size=points, replace=False))
         latents, originals = latents[rows], originals[rows]
     if not 1 <= n_neighbors < len(latents) / 2:
-        raise ValueError(f"n_neighbors = {n_neighbors!r}: allowed are 1 to less than half of {len(latents)} points")
+        raise ValueError(f"n_neighbors = {n_neighbors!r}; allowed: 1 to less than half of {len(latents)} points")
     return originals, latents
 
 

@@ -93,7 +93,7 @@ def _devices() -> list[str]:
             raise
         found = f" ({' '.join(str(error).split())})" if str(error) else ""
         raise DeviceError(
-            f"JAX_PLATFORMS = {asked!r}: this machine has no such device{found}; allowed is what it has, cpu at least, "
+            f"JAX_PLATFORMS = {asked!r}: this machine has no such device{found}; allowed: what it has, cpu at least, "
             "or nothing, which lets JAX choose"
         ) from error
 

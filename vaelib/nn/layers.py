@@ -119,7 +119,7 @@ class BiasedConv2D(keras.layers.Conv2D):
         super().__init__(*arguments, **options)
         for name, only in self.ONLY.items():
             if getattr(self, name) != only:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: allowed is {only!r}")
+                raise ValueError(f"{name} = {getattr(self, name)!r}; allowed: {only!r}")
 
     def call(self, inputs: Any) -> Any:
         """Return the convolved map."""

@@ -11,7 +11,7 @@ def paired(codes: ArrayLike, factors: ArrayLike) -> tuple[Numbers, Numbers]:
     """Return both as float64, (n, d) and (n, k). Raises ValueError for other shapes and for what is not finite."""
     latents, targets = checked("codes", codes), checked("factors", factors)
     if len(latents) != len(targets):
-        raise ValueError(f"factors has shape {targets.shape}: allowed is ({len(latents)}, k), as many rows as codes")
+        raise ValueError(f"factors has shape {targets.shape}; allowed: ({len(latents)}, k), as many rows as codes")
     return latents, targets
 
 
@@ -19,10 +19,10 @@ def checked(name: str, values: ArrayLike) -> Numbers:
     """Return an array (n, d) as float64. Raises ValueError, with its name, for another shape or what is not finite."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or len(array) < 2 or array.shape[1] == 0:
-        raise ValueError(f"{name} has shape {array.shape}: allowed is (n, d) with n from 2 and d from 1")
+        raise ValueError(f"{name} has shape {array.shape}; allowed: (n, d) with n from 2 and d from 1")
     if not np.isfinite(array).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name}[{row}, {column}] = {array[row, column]}: allowed are finite numbers")
+        raise ValueError(f"{name}[{row}, {column}] = {array[row, column]}; allowed: finite numbers")
     return array
 
 
@@ -39,7 +39,7 @@ def points_of(values: ArrayLike) -> Numbers:
     """Return points (n, d), n from 0, as float64. Raises ValueError for another shape or what is not finite."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(f"the points have shape {array.shape}: allowed is (n, d)")
+        raise ValueError(f"the points have shape {array.shape}; allowed: (n, d)")
     if not np.isfinite(array).all():
-        raise ValueError("the points are not all finite: allowed are finite numbers")
+        raise ValueError("the points are not all finite; allowed: finite numbers")
     return array

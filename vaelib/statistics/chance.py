@@ -33,7 +33,7 @@ def beside_chance(
     arrays that `paired` refuses.
     """
     if shuffles < 0:
-        raise ValueError(f"shuffles = {shuffles!r}: allowed are whole numbers from 0")
+        raise ValueError(f"shuffles = {shuffles!r}; allowed: whole numbers from 0")
     latents, targets = paired(codes, factors)
     generator = np.random.default_rng(seed)
     by_chance = [float(score(latents, generator.permutation(targets))) for _ in range(shuffles)]

@@ -24,7 +24,7 @@ def of_mean(values: ArrayLike, *, level: float = 0.95) -> Interval:
     """Return the mean of values (n,), n from 1, with Student's t interval. Raises ValueError for none."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or len(numbers) == 0:
-        raise ValueError(f"values has shape {numbers.shape}: allowed is (n,) with n from 1")
+        raise ValueError(f"values has shape {numbers.shape}; allowed: (n,) with n from 1")
     deviation = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else np.inf
     return from_moments(float(np.mean(numbers)), deviation, len(numbers), level=level)
 

@@ -19,7 +19,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = (key.tag, str(key.value))
             if name in lines and key.tag != _MERGE:
-                problem = f"{key.value!r} is there twice, allowed is once; it stands in line {lines[name]} too"
+                problem = f"{key.value!r} is there twice; allowed: once; it stands in line {lines[name]} too"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             lines[name] = key.start_mark.line + 1
         return node

@@ -65,7 +65,7 @@ class Rule(BaseModel):
             if getattr(self, name) in (None, ""):
                 raise ValueError(f"{name} is missing, which a rule of kind {self.kind} needs")
         if not self.at[0] < self.at[1] or self.at == (-math.inf, math.inf):
-            raise ValueError(f"at = {list(self.at)}: allowed are two ends, the lower first, one of them finite or both")
+            raise ValueError(f"at = {list(self.at)}; allowed: two ends, the lower first, one of them finite or both")
         return self
 
 

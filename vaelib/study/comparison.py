@@ -162,7 +162,7 @@ def pick(rows: Sequence[Row], **settings: Any) -> list[Row]:
     SettingError for a setting that is not in `BASE`.
     """
     if unknown := sorted(set(settings) - set(BASE)):
-        raise SettingError(f"{unknown[0]!r} is not a setting that runs are picked by: allowed are {', '.join(BASE)}")
+        raise SettingError(f"{unknown[0]!r} is not a setting that runs are picked by; allowed: {', '.join(BASE)}")
     wanted = {**BASE, **settings}
     if wanted["gamma"] == 0:
         del wanted["penalty"]
@@ -254,7 +254,7 @@ def at_equal_error(rows: Sequence[Row], allowed: float = 1.25) -> list[Setting]:
     any such setting is left out. Raises ValueError for an `allowed` below 1 and without runs of the standard loss.
     """
     if not allowed >= 1:
-        raise ValueError(f"allowed = {allowed!r}: allowed are numbers from 1")
+        raise ValueError(f"allowed = {allowed!r}; allowed: numbers from 1")
     limit = error_limit(rows, allowed)
     chosen = settings_of(rows, STANDARD)
     for method in METHODS:

@@ -97,7 +97,7 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
     table is missing, before anything is trained; BuildError when a training fails twice, and names it.
     """
     if seeds is not None and seeds < 0:
-        raise SettingError(f"sweep_seeds = {seeds!r}: allowed are whole numbers from 0, and None for all")
+        raise SettingError(f"sweep_seeds = {seeds!r}; allowed: whole numbers from 0, and None for all")
     kept = committed()
     if seeds == 0 or profile == "smoke":
         return kept

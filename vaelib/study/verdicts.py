@@ -49,7 +49,7 @@ def turned_apart(row: Row, base: Row) -> float:
     three latents. Raises ValueError for runs of different seeds.
     """
     if row["seed"] != base["seed"]:
-        raise ValueError(f"seeds {row['seed']} and {base['seed']}: allowed are two runs of one seed")
+        raise ValueError(f"seeds {row['seed']} and {base['seed']}; allowed: two runs of one seed")
     settings = {"seed": int(row["seed"]), "initial_rotation": row["initial_rotation"]}
     drawn = initial_rotation(Experiment.from_profile("sweep", **settings))
     turn = np.eye(3) if drawn is None else drawn.T.astype(np.float64)  # rows of μ are multiplied from the right

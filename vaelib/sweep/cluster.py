@@ -238,7 +238,7 @@ def hold_to_one_thread() -> None:
         return
     if worker.state.nthreads > 1:
         raise SettingError(
-            f"the worker {worker.address} has {worker.state.nthreads} threads: allowed is one; start the cluster's "
+            f"the worker {worker.address} has {worker.state.nthreads} threads; allowed: one; start the cluster's "
             "workers with --nthreads 1"
         )
     for name, value in ONE_THREAD.items():

@@ -28,12 +28,12 @@ class Sweep(BaseModel):
         blocks.
         """
         if self.grid == []:
-            raise SettingError("grid = []: allowed is a block of names and values, or a list of such blocks")
+            raise SettingError("grid = []; allowed: a block of names and values, or a list of such blocks")
         made = []
         for block in self.grid if isinstance(self.grid, list) else [self.grid]:
             for name, values in block.items():
                 if name in self.settings:
-                    raise SettingError(f"{name} is in `settings` and in `grid`: allowed is one of them")
+                    raise SettingError(f"{name} is in `settings` and in `grid`; allowed: one of them")
                 if values == []:
                     raise SettingError(f"{name} = []: a grid needs a value or more")
             lists = [values if isinstance(values, list) else [values] for values in block.values()]
@@ -71,13 +71,13 @@ def read(path: str | os.PathLike[str]) -> Sweep:
     if not isinstance(content, dict):
         raise SettingError(f"{path}: a sweep file has `grid`, and perhaps `profile` and `settings`")
     if unknown := [name for name in content if name not in Sweep.model_fields]:
-        raise SettingError(f"{path}: unknown {unknown[0]!r}: allowed are profile, settings, grid")
+        raise SettingError(f"{path}: unknown {unknown[0]!r}; allowed: profile, settings, grid")
     try:
         return Sweep.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         name, value, told = first["loc"][0], first["input"], first["msg"]
         if first["loc"][-1] == "[key]":
-            told = f"a name in `{name}` is {value!r}: allowed is text; YAML reads on, off, yes and no as true and false"
+            told = f"a name in `{name}` is {value!r}; allowed: text; YAML reads on, off, yes and no as true and false"
             raise SettingError(f"{path}: {told}") from None
         raise SettingError(f"{path}: {name} = {value!r}: {told}") from None

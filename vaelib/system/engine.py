@@ -51,7 +51,7 @@ def check() -> str:
     else:
         name, source = _configured(), f"backend in {_settings_file()}"
     if name not in _ABSENT:
-        raise DeviceError(f"{source} = {name!r}: allowed are {' and '.join(_ABSENT)}")
+        raise DeviceError(f"{source} = {name!r}; allowed: {' and '.join(_ABSENT)}")
     if not _installed(name):
         raise DeviceError(_ABSENT[name])
     return str(name)
@@ -63,7 +63,7 @@ def check_devices() -> None:
     JAX is asked in a process of its own, since it takes most of a GPU's memory when it is asked.
     """
     if check() == "jax" and os.environ.get("JAX_PLATFORMS", "cpu") not in ("", "cpu"):
-        program = "from vaelib.nn import backend; from vaelib.system import engine\ntry: backend.device_names()\n"
+        program = "from vaelib.errors import DeviceError\nfrom vaelib.nn import backend\ntry: backend.device_names()\n"
         program += "except DeviceError as error: print(error)"
         asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         if asked.stdout:
