@@ -23,9 +23,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # What takes minutes, longest first.
 _LONGEST = (
-    "test_built_book", "test_live", "test_book", "test_faults", "test_sweep", "test_explorer",
-    "test_jax", "test_benchmarks", "test_soak", "test_engine", "test_precision", "test_training", "test_pages",
-    "test_page_controls",
+    "pages/test_built_book", "pages/test_live", "book/test_builder", "faults/test_faults", "sweep/test_sweep",
+    "explorer/test_explorer", "nn/test_jax", "benchmarks/test_benchmarks", "faults/test_soak", "system/test_engine",
+    "nn/test_precision", "training/test_trainer", "pages/test_pages", "pages/test_page_controls",
 )  # fmt: skip
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -110,7 +110,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.name.startswith("test_pictures_of_the_pages")]
     if config.getoption("--html-pages") is None:  # the smoke profile is too small to say anything of sizes
         items[:] = [item for item in items if not item.name.startswith("test_the_two_sizes_of_training")]
-    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
+
+    def place(item: pytest.Item) -> int:
+        name = f"{item.path.parent.name}/{item.path.stem}"
+        return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ from vaelib.study import trainings
 from vaelib.sweep import cluster, grid, tables
 from vaelib.training import train
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REAL_PAGES = builder._pages
 
 PARAMETERS = """from typing import Optional

@@ -16,7 +16,7 @@ from vaelib.dataset import exchange, images
 from vaelib.errors import SettingError, StoreError
 from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(autouse=True)

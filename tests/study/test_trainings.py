@@ -23,7 +23,7 @@ from vaelib.storage import results
 from vaelib.study import claims, replication, trainings, verdicts
 from vaelib.sweep import grid_training, tables
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CHAPTERS = ("06_disentanglement", "11_ledger")
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = Path(__file__).parent.parent / "benchmarks" / "training_profile.py"
+PROGRAM = Path(__file__).parents[2] / "benchmarks" / "training_profile.py"
 
 
 def test_a_quick_profile_tells_both_models_operations_and_their_shares() -> None:

@@ -11,7 +11,7 @@ import pytest
 from vaelib.book import vendor
 from vaelib.errors import BuildError
 
-BOOK = Path(__file__).parent.parent / "book"
+BOOK = Path(__file__).parents[2] / "book"
 
 
 def test_npm_is_asked_once_and_again_when_the_lock_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from vaelib import Experiment
 from vaelib.model import VAE, build_decoder, build_encoder
 from vaelib.system import provenance
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = Experiment.from_profile("smoke", latent_dim=4, gamma=0.3, beta=0.02)
 
 

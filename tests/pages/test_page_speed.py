@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from test_page_controls import Explorer
+from explorer_page import Explorer
 from visitor import PLAIN, PLAIN_MS, Visitor
 
 # Note what a drag costs: how long each image took the decoder, and tasks of more than 50 ms of the page's own thread.

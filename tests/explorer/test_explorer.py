@@ -18,7 +18,7 @@ from vaelib.experiment import PARAMETER_RANGE
 from vaelib.explorer import Explorer, explorer, module_source, packing, show, widget
 from vaelib.run import Run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "vaelib" / "explorer"
 LOADER = ROOT / "book" / "_static" / "living-widget.js"
 PNG = bytes.fromhex(

@@ -23,7 +23,7 @@ from papermill import inspect_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOKEN = "only-for-these-tests"
 # Less than the profile has, where a chapter has the parameter: what is tested here is not the numbers.
 LESS = {

@@ -12,9 +12,12 @@ import same_numbers
 from vaelib import storage
 from vaelib.model import VAE
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 # Two processes at once, which take about as long as each other.
-TOGETHER = (("test_layers", "test_losses", "test_backend", "test_training"), ("on_jax",))
+TOGETHER = (
+    ("nn/test_layers", "test_losses", "nn/test_backend", "training/test_trainer"),
+    ("support/on_jax",),
+)
 # Any import of TensorFlow fails, also in the processes that the tests start.
 WITHOUT_TENSORFLOW = """
 import sys
@@ -40,12 +43,19 @@ def begin(files, folder):
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
+    printed, results = records(files, folder)
     command = [sys.executable, "-m", "pytest", "-m", "jax", "-p", "no:cacheprovider", "--durations=8"]
-    command += [f"--junitxml={folder / files[0]}.xml", *(str(HERE / f"{name}.py") for name in files)]
-    with (folder / f"{files[0]}.txt").open("w") as printed:
+    command += [f"--junitxml={results}", *(str(TESTS / f"{name}.py") for name in files)]
+    with printed.open("w") as stream:
         return subprocess.Popen(
-            command, cwd=HERE.parent, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed
+            command, cwd=TESTS.parent, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
         )
+
+
+def records(files, folder):
+    """Return the paths of what pytest prints of the files and of their results."""
+    name = Path(files[0]).name
+    return folder / f"{name}.txt", folder / f"{name}.xml"
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +75,12 @@ def report(tmp_path_factory):
             child.kill()
     found = {}
     for files in TOGETHER:
-        printed = (folder / f"{files[0]}.txt").read_text(errors="replace")
-        found |= {name: ([], printed) for name in files}
-        results = folder / f"{files[0]}.xml"
+        text, results = records(files, folder)
+        found |= {name: ([], text.read_text(errors="replace")) for name in files}
         for case in ElementTree.parse(results).iter("testcase") if results.exists() else ():
             outcome = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
-            found[case.get("classname").split(".")[-1]][0].append((case.get("name"), *outcome))
+            (file,) = [name for name in files if case.get("classname").endswith(name.replace("/", "."))]
+            found[file][0].append((case.get("name"), *outcome))
     return found
 
 

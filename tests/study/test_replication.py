@@ -47,7 +47,7 @@ def test_fresh_runs_of_the_same_kind_agree_with_the_committed_ones() -> None:
 
 
 # Seeds compared with themselves scatter by √(2/m), not √(1/m + 1/n): with seven settings it takes 1.6 to be noticed,
-# where a comparison that ignores what seeds share would notice 1.5. The study's 52 notice 1.4 (tests/test_study.py).
+# where a comparison that ignores what seeds share would notice 1.5. The study's 52 notice 1.4 (test_trainings.py).
 @pytest.mark.parametrize(("factor", "least"), [(1.6, 0.95), (1 / 1.6, 0.95), (3.0, 1.0)])
 def test_errors_that_are_larger_or_smaller_everywhere_are_noticed(factor: float, least: float) -> None:
     noticed = 0

@@ -12,7 +12,7 @@ import pytest
 
 from vaelib import storage
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 KILLED = """
 import sys
 import soak, soak_kills

@@ -15,7 +15,7 @@ from vaelib.errors import SettingError
 from vaelib.storage import results
 from vaelib.study import paper
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

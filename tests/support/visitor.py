@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from vaelib.book import vendor
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 DOCUMENTS = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
 WRITTEN = [f"{name}.html" for name in DOCUMENTS]

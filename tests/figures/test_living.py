@@ -111,7 +111,7 @@ def test_a_film_is_within_the_notebook_that_shows_it(executed: Path) -> None:
 
 
 def test_no_chapter_writes_a_film_to_a_folder_that_other_executions_share() -> None:
-    for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb"):
+    for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"):
         source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         assert source.count("show_video(") == source.count("notebook.media("), path.name
 

@@ -14,7 +14,7 @@ import pytest
 from vaelib import curves
 from vaelib.system import provenance
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ASK = "from vaelib.system import provenance; print(provenance.__file__, provenance.git_commit())"
 
 

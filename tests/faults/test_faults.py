@@ -118,7 +118,7 @@ class Server:
         self.guard = threading.Lock()
         self.ready = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-u", str(Path(__file__).with_name("fault_server.py"))],
+            [sys.executable, "-u", str(Path(__file__).parents[1] / "support" / "fault_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

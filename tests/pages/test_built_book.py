@@ -10,7 +10,7 @@ from visitor import profile_of
 
 from vaelib import book
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_book_is_built_without_a_warning(built_book: Path) -> None:

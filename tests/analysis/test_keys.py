@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-CHAPTERS = sorted((Path(__file__).parent.parent / "notebooks").glob("0[0-5]_*.ipynb"))
+CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("0[0-5]_*.ipynb"))
 # {glue:}`key` and {glue:text}`key:.2f`; what has two colons is another chapter's.
 _CITED = re.compile(r"\{glue:\w*\}`([^`]+)`")
 

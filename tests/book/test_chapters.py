@@ -19,7 +19,7 @@ from vaelib.errors import SettingError
 from vaelib.experiment import Experiment
 from vaelib.system import provenance
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
