@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import ops
 
-from vaelib import figures, losses
+from vaelib import losses
+from vaelib.study import estimator_bias
 
 pytestmark = pytest.mark.jax
 
@@ -308,11 +309,9 @@ def test_the_bias_of_total_correlation_over_batch_size(sigma, exact):
     too low; up to 128, but for 32 with σ = 0.1, by more than the value itself, which is to say below 0. With σ = 0.1
     and 8 images it is nine times the value.
     """
-    assert figures.estimator_bias.exact_total_correlation(sigma)[0] == pytest.approx(
-        exact, abs=0.01
-    )  # four standard errors
+    assert estimator_bias.exact_total_correlation(sigma)[0] == pytest.approx(exact, abs=0.01)  # four standard errors
     for n, bias in BIAS[sigma].items():
-        found = figures.estimator_bias.bias(sigma, n, seed=100 + n)
+        found = estimator_bias.bias(sigma, n, seed=100 + n)
         assert found.mean - found.exact == pytest.approx(bias, abs=5 * math.hypot(found.error, found.exact_error)), n
 
 

@@ -172,7 +172,7 @@ def train(
     root: Annotated[Path, typer.Option(callback=_at_home, help="the folder of all runs")] = Path("runs"),
     **settings: Any,
 ) -> None:
-    """Train a model, or go on where an earlier training stopped, and tell where its run lies."""
+    """Train a model, or resume an interrupted training, and print the folder of the run."""
     experiment = Experiment.from_profile(profile, **settings)
     run = _trained(experiment, root)
     best = {name: values[run.best_epoch - 1] for name, values in run.history.items()}

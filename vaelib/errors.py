@@ -26,7 +26,7 @@ class TrainingError(UserError, RuntimeError):
 
 
 class DeviceError(UserError, RuntimeError):
-    """This machine, or this backend, has not what a training asks for; the message says what is allowed."""
+    """This machine or this backend lacks what a training asks for; the message says what is allowed."""
 
 
 class ForkError(UserError, RuntimeError):

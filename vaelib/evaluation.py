@@ -86,7 +86,7 @@ def _errors(finished: Run, data: dataset.DataSet) -> Found:
 
 def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
     d = mu.shape[1]
-    scores: dict[str, Score] = disentanglement.scores(_living(mu), factors)
+    scores: dict[str, Score] = disentanglement.scores(_without_inactive(mu), factors)
     for name in ("mig", "modularity", "disentanglement", "completeness", "informativeness"):
         scores.setdefault(name, Score(np.nan, np.nan))
     scores["beta_vae"] = interventions.beta_vae_score(finished.encode, finished.experiment, votes=VOTES)
@@ -100,7 +100,7 @@ def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]
     return {
         **{name: score.value for name, score in scores.items()},
         **{f"{name}_chance": score.chance for name, score in scores.items()},
-        "largest_correlation": metrics.largest_correlation(_living(mu)) if d > 1 else np.nan,
+        "largest_correlation": metrics.largest_correlation(_without_inactive(mu)) if d > 1 else np.nan,
         "active_units": disentanglement.active_units(mu),
         "r2_a": r2[0],
         "r2_b": r2[1],
@@ -148,13 +148,13 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
     found |= {f"{name}_turned": float(each.samples.mean()) for name, each in searched.items()}
     found |= {"mean_correlation_turned": float(correlated.mean())}
     found |= {f"{name}_highest": each.highest for name, each in searched.items()}
-    aligned = _living(mu @ searched["alignment"].at_highest.T)
+    aligned = _without_inactive(mu @ searched["alignment"].at_highest.T)
     return {
         "term": term.value,
         "term_lowest": term.lowest,
         "term_highest": term.highest,
         "term_rank": term.rank,
-        "alignment_at_lowest": metrics.alignment(_living(mu @ term.at_lowest.T), factors),
+        "alignment_at_lowest": metrics.alignment(_without_inactive(mu @ term.at_lowest.T), factors),
         "disentanglement_at_aligned": _disentanglement(aligned, factors),
         **found,
     }
@@ -187,7 +187,7 @@ def _disentanglement(codes: NDArray[np.float64], factors: NDArray[np.float64]) -
     return disentanglement.dci(codes, factors, shuffles=0).disentanglement.value
 
 
-def _living(mu: NDArray[np.float64]) -> NDArray[np.float64]:
+def _without_inactive(mu: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the codes with each unit that is not active at 0, where no score counts it.
 
     Such a unit's mean may still tell the factors, and a score that does not ask for scale would count it in full.

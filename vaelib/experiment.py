@@ -55,7 +55,7 @@ def _no_truth(value: Any) -> Any:
     """Refuse True and False, which Python counts as 1 and 0, where they mean nothing."""
     value = _of_python(value)
     if isinstance(value, bool):
-        raise ValueError("true and false are no numbers")
+        raise ValueError("true and false are not numbers")
     return value
 
 

@@ -140,16 +140,16 @@ def test_the_strongest_setting_with_equal_error_is_chosen():
 def test_one_run_that_goes_astray_does_not_speak_for_all():
     rows = [*by_hand(), *(row(seed, error, gamma=0.3) for seed, error in enumerate((0.04, 0.045, 0.5)))]
     assert comparison.at_equal_error(rows)[1].strength == 0.3
-    assert comparison.astray(comparison.pick(rows, gamma=0.3), 0.05) == 1
+    assert comparison.outliers(comparison.pick(rows, gamma=0.3), 0.05) == 1
     assert comparison.median_error([]) == math.inf
 
 
 def test_runs_gone_astray_are_left_out_and_a_setting_of_nothing_else_too():
     steady, lost = row(0, 0.04, gamma=0.3), row(1, 0.5, gamma=0.3)
     groups = [Setting(STUDY, 0.3, (steady, lost)), Setting(COVARIANCE, 0.3, (lost,))]
-    found = comparison.without_astray(groups, 0.05)
+    found = comparison.without_outliers(groups, 0.05)
     assert [(one.method, one.strength, one.rows) for one in found] == [(STUDY, 0.3, (steady,))]
-    assert comparison.without_astray(groups[1:], 0.25) != []  # twice the limit is not yet astray
+    assert comparison.without_outliers(groups[1:], 0.25) != []  # twice the limit is not yet astray
 
 
 def test_a_setting_lives_while_every_run_has_two_active_latents():

@@ -187,7 +187,7 @@ def test_each_device_holds_half_of_every_batch_and_all_weights(shared):
 
 
 def test_each_device_does_half_of_the_work():
-    sharing = backend.Sharing(2)
+    sharing = backend.DataParallel(2)
     with sharing.scope():
         decoder = VAE(SHARED).decoder
     variables = (decoder.trainable_variables, decoder.non_trainable_variables)
@@ -232,7 +232,7 @@ def test_more_devices_than_there_are_is_an_error_before_any_work(tmp_path, monke
 
 
 def test_the_distribution_is_put_back_whatever_happens():
-    sharing = backend.Sharing(2)
+    sharing = backend.DataParallel(2)
     with pytest.raises(ZeroDivisionError), sharing.scope():
         assert keras.distribution.distribution() is sharing.distribution
         raise ZeroDivisionError
@@ -240,7 +240,7 @@ def test_the_distribution_is_put_back_whatever_happens():
 
 
 def test_a_last_batch_that_divides_is_shared_too():
-    sharing = backend.Sharing(2)
+    sharing = backend.DataParallel(2)
     for n, parts in ((16, [8, 8]), (6, [3, 3]), (7, [7, 7]), (1, [1, 1])):
         placed = sharing.place(np.arange(n))
         assert [len(shard.data) for shard in placed.addressable_shards] == parts

@@ -2,7 +2,7 @@
  * The explorer: parameter space, latent space and images, linked, on canvases.
  *
  * Here its parts are put together. Each is opened with what is chosen, `chosen`, which it reads, changes and watches,
- * and with what is the page's own; none knows another but by what it is given. Positions on a canvas are in CSS pixels.
+ * with what is the page's own, and with the parts that it needs. Positions on a canvas are in CSS pixels.
  */
 import { openAddress } from "./address.mjs";
 import { openFrames } from "./canvas.mjs";

@@ -1,4 +1,4 @@
-"""Why a penalty does or does not line the latents up with the factors: the calculations, and their pictures."""
+"""Why a penalty does or does not line the latents up with the factors, in pictures."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
-from scipy import integrate, special, stats
 
 from vaelib import analysis, figures, metrics
 from vaelib.analysis.loss import Factors
-from vaelib.disentanglement import unmixing
+from vaelib.statistics import Numbers, intervals
 from vaelib.study import comparison
 from vaelib.study.comparison import Estimate, Row, Setting
+from vaelib.study.orientation import equal_area, factor_direction, sheet_normal
+from vaelib.study.theory import excess_kurtosis, on_axes, on_diagonal, turned_square
 
-Numbers = NDArray[np.float64]
 _NAMES: dict[Factors, str] = {"uniform": "uniform", "normal": "normal", "laplace": "sparse (Laplace)"}
 _LINES: dict[Factors, str] = {"uniform": "-", "normal": ":", "laplace": "--"}
 _MARKED: tuple[tuple[Factors, float, tuple[int, int]], ...] = (
@@ -24,50 +23,6 @@ _MARKED: tuple[tuple[Factors, float, tuple[int, int]], ...] = (
     ("laplace", 1.0, (-4, 10)),
 )  # kind, shape, place of the label in points
 _GREY = "0.45"
-
-
-def excess_kurtosis(shape: float) -> float:
-    """Return the excess kurtosis of the generalised normal distribution, whose density is that of exp(-|s|^shape).
-
-    Shape 1 is Laplace's (3), 2 the normal (0); with growing shape it nears the uniform (-1.2). Raises ValueError for
-    a shape that is not above 0.
-    """
-    _check_shape(shape)
-    if np.isinf(shape):
-        return -1.2
-    one, three, five = (special.gammaln(k / shape) for k in (1, 3, 5))
-    return float(np.exp(five + one - 2 * three) - 3)
-
-
-def on_axes(shape: float) -> float:
-    """Return E|xy| of two independent factors of variance 1 that lie on the axes: (E|s|)².
-
-    The factors are generalised normal (`excess_kurtosis`); an infinite shape is the uniform. 3/4 for the uniform, 2/π
-    for the normal, 1/2 for Laplace's. Raises ValueError for a shape that is not above 0.
-    """
-    _check_shape(shape)
-    if np.isinf(shape):
-        return 0.75
-    one, two, three = (special.gammaln(k / shape) for k in (1, 2, 3))
-    return float(np.exp(2 * two - one - three))
-
-
-def on_diagonal(shape: float) -> float:
-    """Return E|xy| of the same factors turned by 45°: ½ E|s² - t²|, by quadrature.
-
-    With u(G) the quantiles of s² it is the integral of u (2G - 1) over G from 0 to 1 (Gini's mean difference). 1/2 for
-    the uniform, 2/π for the normal, 3/4 for Laplace's. Raises ValueError for a shape that is not above 0.
-    """
-    _check_shape(shape)
-    if np.isinf(shape):
-        return 0.5
-    scale = np.exp(special.gammaln(1 / shape) - special.gammaln(3 / shape))  # for variance 1
-
-    def integrand(share: float) -> float:
-        square = scale * special.gammaincinv(1 / shape, share) ** (2 / shape)
-        return float(square * (2 * share - 1))
-
-    return float(integrate.quad(integrand, 0, 1)[0])
 
 
 def preference(shapes: Sequence[float] = (0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 6, 10, 20)) -> Figure:
@@ -105,14 +60,6 @@ def preference(shapes: Sequence[float] = (0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3,
     return figure
 
 
-def turned_square(angle: float, n: int = 24) -> tuple[Numbers, Numbers]:
-    """Return an even grid (n², 2) of factors of variance 1, turned by `angle` (degrees), and the factors themselves."""
-    line = (np.arange(n) + 0.5) / n * 2 - 1
-    factors = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    factors = factors / factors.std(axis=0)
-    return unmixing.turn(factors, angle), factors
-
-
 def decorrelated_squares(angles: Sequence[float] = (0, 20, 45)) -> Figure:
     """Draw one white square of factors at several angles, with its correlation and its alignment."""
     figure, axes = plt.subplots(1, len(angles), figsize=(2.7 * len(angles), 3.1), squeeze=False)
@@ -143,7 +90,7 @@ def place_in_range(groups: Sequence[Setting], others: Sequence[Setting] = ()) ->
     for place, group in zip(places, every, strict=True):
         n = len(comparison.values(group.rows, "term_rank"))
         if n:
-            right.fill_between([place - 0.4, place + 0.4], *mean_of_uniforms(n), color="0.9", linewidth=0)
+            right.fill_between([place - 0.4, place + 0.4], *intervals.of_uniforms(n), color="0.9", linewidth=0)
     for axis, quantity in ((left, comparison.place_of_term), (right, comparison.column("term_rank"))):
         for place, group in zip(places, every, strict=True):
             _strip(axis, place, comparison.values(group.rows, quantity), figures.sweep.LOOKS[group.method.name][0])
@@ -190,62 +137,6 @@ def rotation_gain(groups: Sequence[Setting]) -> Figure:
     return figure
 
 
-def sheet_normal(row: Row) -> Numbers | None:
-    """Return the unit normal (3,) of a run's sheet, the cross product of the factors' directions, with normal_3 ≥ 0.
-
-    None where the directions are unknown, of no length or parallel, or the latents are not three.
-    """
-    ways = [factor_direction(row, factor) for factor in "ab"]
-    if ways[0] is None or ways[1] is None:
-        return None
-    normal = np.cross(ways[0], ways[1])
-    length = float(np.linalg.norm(normal))
-    return _upward(normal / length) if length > 1e-9 else None
-
-
-def factor_direction(row: Row, factor: str) -> Numbers | None:
-    """Return the unit vector (3,) along which the latents move with a factor, turned so that its last part is ≥ 0.
-
-    None where it is unknown or of no length, or the latents are not three.
-    """
-    parts = [row.get(f"direction_{factor}_{k}") for k in (1, 2, 3)]
-    if None in parts or row.get("latent_dim", 3) != 3:
-        return None
-    way = np.array(parts, dtype=np.float64)
-    length = float(np.linalg.norm(way))
-    return _upward(way / length) if length > 0 else None
-
-
-def equal_area(axes: ArrayLike) -> Numbers:
-    """Return (n, 2): unit vectors of the upper hemisphere (n, 3) on a disc of radius 1, by Lambert's projection.
-
-    Equal areas stay equal, so that uniform directions fill the disc evenly. The third axis is the centre, the other
-    two lie on the rim. Raises ValueError for other shapes and for vectors that are not of length 1 or point down.
-    """
-    vectors = np.asarray(axes, dtype=np.float64)
-    if vectors.ndim != 2 or vectors.shape[1] != 3:
-        raise ValueError(f"axes has shape {vectors.shape}; allowed: (n, 3)")
-    if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6) or (vectors[:, 2] < 0).any():
-        raise ValueError("axes; allowed: vectors of length 1 whose third part is not negative")
-    return vectors[:, :2] / np.sqrt(1 + vectors[:, 2:])
-
-
-def uniform_chance(axes: ArrayLike, *, draws: int = 4999, seed: int = 0) -> float:
-    """Return how often as many uniform axes lie at least as unevenly as these (n, 3), a p-value from above 0 to 1.
-
-    Bingham's statistic, 15/2 n Σ (λ_k - 1/3)² with λ the eigenvalues of the mean of v vᵀ, compared with `draws`
-    simulated sets (`numpy.random.default_rng(seed)`) rather than with its limit. It does not see the axes' signs.
-    Raises ValueError for fewer than 2 axes. Source: Mardia & Jupp 2000, section 10.7.1.
-    """
-    vectors = np.asarray(axes, dtype=np.float64)
-    if vectors.ndim != 2 or vectors.shape[1] != 3 or len(vectors) < 2:
-        raise ValueError(f"axes has shape {vectors.shape}; allowed: (n, 3) with n from 2")
-    drawn = np.random.default_rng(seed).standard_normal((draws, len(vectors), 3))
-    drawn /= np.linalg.norm(drawn, axis=-1, keepdims=True)
-    by_chance = _unevenness(drawn)
-    return float((1 + np.sum(by_chance >= _unevenness(vectors[None])[0] - 1e-12)) / (1 + draws))
-
-
 def orientations(rows: Sequence[Row], apart: dict[str, list[float]]) -> Figure:
     """Draw how the sheets of runs lie: their normals and the factors' directions on a disc, and angles of pairs.
 
@@ -275,12 +166,6 @@ def orientations(rows: Sequence[Row], apart: dict[str, list[float]]) -> Figure:
     return figure
 
 
-def mean_of_uniforms(n: int) -> tuple[float, float]:
-    """Return the 95 % range of the mean of n independent uniforms on [0, 1] (normal approximation)."""
-    half = float(stats.norm.ppf(0.975)) / np.sqrt(12 * n)
-    return max(0.0, 0.5 - half), min(1.0, 0.5 + half)
-
-
 def _strip(axis: Axes, place: float, numbers: Numbers, color: str) -> Estimate:
     """Draw numbers as dots over a place, spread sideways by their order, and their mean as a bar."""
     sideways = np.linspace(-0.18, 0.18, len(numbers)) if len(numbers) > 1 else np.zeros(len(numbers))
@@ -298,19 +183,3 @@ def _disc(axis: Axes, title: str) -> None:
         axis.text(x, y, text, ha="center", va="center", color=_GREY)
     axis.set(aspect="equal", xlim=(-1.2, 1.25), ylim=(-1.15, 1.25), xticks=[], yticks=[], title=title)
     axis.spines[:].set_visible(False)
-
-
-def _upward(vector: Numbers) -> Numbers:
-    return vector if vector[2] >= 0 else -vector
-
-
-def _unevenness(vectors: Numbers) -> Numbers:
-    """Return (m,) Bingham statistics of sets of axes (m, n, 3)."""
-    n = vectors.shape[1]
-    mean = np.einsum("mni,mnj->mij", vectors, vectors) / n
-    return np.asarray(7.5 * n * ((mean**2).sum(axis=(1, 2)) - 1 / 3))
-
-
-def _check_shape(shape: float) -> None:
-    if not shape > 0:
-        raise ValueError(f"shape = {shape!r}; allowed: numbers above 0")

@@ -80,7 +80,7 @@ def name() -> str:
 def device_names(count: int = 1) -> list[str]:
     """Return the names of the first `count` devices that train, accelerators before processors: "gpu:0", "cpu:0".
 
-    Raises DeviceError when JAX_PLATFORMS asks for one that this machine has not.
+    Raises DeviceError when JAX_PLATFORMS asks for one that this machine lacks.
     """
     return _devices()[:count]
 
@@ -213,7 +213,7 @@ def _jitted(model: keras.Model) -> Any:
     return jax.jit(inference)
 
 
-class Sharing:
+class DataParallel:
     """Data-parallel training: the devices of this machine that share each batch, every one with all the weights.
 
     The batch's statistics (batch norm, covariance) are those of the whole batch, so a training equals that on one

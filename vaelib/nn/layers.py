@@ -1,4 +1,4 @@
-"""The layers that Keras has not, or has slower: sampling, up-convolution, biased convolution, fused batch norm."""
+"""Layers that Keras lacks, or has slower: sampling, up-convolution, biased convolution, fused batch norm."""
 
 import functools
 from types import MappingProxyType
@@ -107,7 +107,7 @@ class BiasedConv2D(keras.layers.Conv2D):
 
     (n, h, w, in) to (n, h, w, filters) at stride 1. TensorFlow's gradient for the weights of a 1×1 convolution is slow
     on a processor; it is a matrix product, and is written as one. Raises ValueError for the settings of its parent that
-    it has not: strides, dilation, groups, no bias, channels first.
+    it lacks: strides, dilation, groups, no bias, channels first.
     """
 
     ONLY = MappingProxyType(

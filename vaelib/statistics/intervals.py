@@ -47,3 +47,9 @@ def of_share(share: float, n: int, *, level: float = 0.95) -> Interval:
     low = float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
     high = float(stats.beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return Interval(share, low, high)
+
+
+def of_uniforms(n: int) -> tuple[float, float]:
+    """Return the 95 % range of the mean of n independent uniforms on [0, 1] (normal approximation)."""
+    half = float(stats.norm.ppf(0.975)) / np.sqrt(12 * n)
+    return max(0.0, 0.5 - half), min(1.0, 0.5 + half)

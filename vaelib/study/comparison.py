@@ -276,17 +276,18 @@ def error_limit(rows: Sequence[Row], allowed: float = 1.25) -> float:
     return allowed * median_error(standard)
 
 
-def astray(rows: Sequence[Row], limit: float) -> int:
+def outliers(rows: Sequence[Row], limit: float) -> int:
     """Return how many runs have more than twice the relative error `limit`."""
     return int((values(rows, "relative_error") > 2 * limit).sum())
 
 
-def without_astray(groups: Sequence[Setting], limit: float) -> list[Setting]:
-    """Return the settings with those runs alone that `astray` does not count; a setting without any is left out."""
-    steady = [
-        Setting(one.method, one.strength, tuple(row for row in one.rows if not astray([row], limit))) for one in groups
-    ]
-    return [one for one in steady if one.rows]
+def without_outliers(groups: Sequence[Setting], limit: float) -> list[Setting]:
+    """Return the settings with those runs alone that `outliers` does not count; a setting without any is left out."""
+    steady = []
+    for group in groups:
+        rows = tuple(row for row in group.rows if not outliers([row], limit))
+        steady.append(Setting(group.method, group.strength, rows))
+    return [group for group in steady if group.rows]
 
 
 def alive(setting: Setting) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from vaelib.study.comparison import Row, Setting, astray, estimate, less, listed, median_error
+from vaelib.study.comparison import Row, Setting, estimate, less, listed, median_error, outliers
 
 Sides = Mapping[tuple[str, str], Sequence[str]]
 
@@ -18,7 +18,7 @@ def equal_error_rows(chosen: Sequence[Setting], limit: float) -> tuple[list[str]
     head += ["alignment (turned at random; chance)", "MIG (turned at random; chance)"]
     cells = []
     for one in chosen:
-        line = [one.label, f"{len(one.rows)} ({astray(one.rows, limit)})", f"{100 * median_error(one.rows):.2f}"]
+        line = [one.label, f"{len(one.rows)} ({outliers(one.rows, limit)})", f"{100 * median_error(one.rows):.2f}"]
         line.append(estimate(one.rows, "active_units").text(".1f"))
         line.append(_beside(estimate(one.rows, "mean_correlation").text(), _chance(one.rows, "mean_correlation")))
         for name, form in (("alignment", ".2f"), ("mig", ".3f")):

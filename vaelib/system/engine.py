@@ -58,7 +58,7 @@ def check() -> str:
 
 
 def check_devices() -> None:
-    """Raise DeviceError as `check` does, and where JAX_PLATFORMS asks for a device that this machine has not.
+    """Raise DeviceError as `check` does, and where JAX_PLATFORMS asks for a device that this machine lacks.
 
     JAX is asked in a process of its own, since it takes most of a GPU's memory when it is asked.
     """

@@ -24,7 +24,7 @@ class Batches(keras.utils.PyDataset):
         experiment: Experiment,
         *,
         shuffle: bool,
-        sharing: backend.Sharing | None = None,
+        sharing: backend.DataParallel | None = None,
     ) -> None:
         super().__init__()
         self.sharing = sharing

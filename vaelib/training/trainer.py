@@ -121,15 +121,15 @@ def _restored(kept: Checkpoint, vae: VAE, found: Run) -> bool:
     return True
 
 
-def _sharing(experiment: Experiment) -> backend.Sharing | None:
+def _sharing(experiment: Experiment) -> backend.DataParallel | None:
     """Return how batches are shared among the devices; None for one device. Raises TrainingError for too few."""
     try:
-        return backend.Sharing(experiment.devices) if experiment.devices > 1 else None
+        return backend.DataParallel(experiment.devices) if experiment.devices > 1 else None
     except DeviceError as error:
         raise TrainingError(str(error)) from None
 
 
-def _model(experiment: Experiment, size: int, *, steps: int, sharing: backend.Sharing | None) -> VAE:
+def _model(experiment: Experiment, size: int, *, steps: int, sharing: backend.DataParallel | None) -> VAE:
     """Return the model, ready to train on `size` images in `steps` steps an epoch, on all its devices."""
     if kept := traces.take(experiment, size):
         return kept

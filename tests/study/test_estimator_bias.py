@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vaelib import figures, losses
-from vaelib.figures.estimator_bias import (
+from vaelib.study import estimator_bias
+from vaelib.study.estimator_bias import (
     CORRELATED,
     DATASET_SIZE,
     bias,
@@ -41,13 +42,13 @@ def test_a_few_posteriors_have_that_of_quadrature() -> None:
 
 def test_wide_posteriors_hide_that_the_means_are_finitely_many() -> None:
     """With σ = 1 the mixture is the Gaussian to within what 4,499 means tell of a covariance; with 0.1 it is not."""
-    value, error = mixture_total_correlation(figures.estimator_bias.means(), 1.0, draws=4)
+    value, error = mixture_total_correlation(estimator_bias.means(), 1.0, draws=4)
     assert value == pytest.approx(of_gaussian(CORRELATED + np.eye(3)), abs=4 * error + 0.01)
     assert exact_total_correlation(0.1)[0] > 2 * of_gaussian(CORRELATED + 0.1**2 * np.eye(3))
 
 
 def test_the_exact_value_is_what_the_estimator_gives_for_all_images_at_once() -> None:
-    mu, sigma = figures.estimator_bias.means()[:400], 0.1
+    mu, sigma = estimator_bias.means()[:400], 0.1
     value, error = mixture_total_correlation(mu, sigma, draws=40)
     noise = np.random.default_rng(1).normal(size=(40, *mu.shape))
     whole = [losses.total_correlation(mu + sigma * each, mu, 2 * math.log(sigma), len(mu)) for each in noise]
@@ -55,7 +56,7 @@ def test_the_exact_value_is_what_the_estimator_gives_for_all_images_at_once() ->
 
 
 def test_the_error_of_the_exact_value_is_that_of_other_draws_and_small() -> None:
-    mu = figures.estimator_bias.means()[:300]
+    mu = estimator_bias.means()[:300]
     found = np.array([mixture_total_correlation(mu, 0.1, draws=3, seed=seed) for seed in range(30)])
     assert found[:, 0].std(ddof=1) == pytest.approx(found[:, 1].mean(), rel=0.5)  # of 30, itself known to 13 %
     assert exact_total_correlation(0.1)[1] < 0.004 and exact_total_correlation(0.3)[1] < 0.004
@@ -78,11 +79,11 @@ def test_a_batch_holds_each_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     # Batch by batch, or what is asked would be no numbers.
     monkeypatch.setattr(
-        figures.estimator_bias.ops, "vectorized_map", lambda f, parts: [f(batch) for batch in zip(*parts, strict=True)]
+        estimator_bias.ops, "vectorized_map", lambda f, parts: [f(batch) for batch in zip(*parts, strict=True)]
     )
     bias(0.1, 2000, images=4000)
     assert [(len(distinct), n) for distinct, n in asked] == [(2000, DATASET_SIZE)] * 2
-    everything = {tuple(row) for row in figures.estimator_bias.means().astype("float32")}
+    everything = {tuple(row) for row in estimator_bias.means().astype("float32")}
     assert all(tuple(row) in everything for distinct, _ in asked for row in distinct)
 
 

@@ -1,0 +1,45 @@
+"""Scores over rotations: known extremes, and what does not depend on how a shape stands."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vaelib import geometry, losses
+
+
+def uniform(n: int, d: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, size=(n, d))
+
+
+def turn(seed: int) -> np.ndarray:
+    return stats.special_ortho_group.rvs(3, random_state=seed)
+
+
+def test_rotations_of_a_flat_square_have_the_known_extremes() -> None:
+    # E|xy| is 1/4 on the axes of the square and 1/6 at 45°; the third latent is zero, and of three pairs one counts.
+    mu = np.column_stack([uniform(6000, 2), np.zeros(6000)])
+    found = geometry.over_rotations(losses.entanglement, mu, samples=60)
+    assert found.value == pytest.approx(1 / 12, rel=0.03)
+    assert found.lowest == pytest.approx(1 / 18, rel=0.03)
+    assert losses.entanglement(mu @ found.at_lowest.T) == pytest.approx(found.lowest)
+    assert losses.entanglement(mu @ found.at_highest.T) == pytest.approx(found.highest)
+    assert found.lowest <= found.samples.min() and found.samples.max() <= found.highest
+    assert 0 < found.position < 1
+
+
+def test_rotation_extremes_belong_to_the_shape_and_not_to_how_it_stands() -> None:
+    mu = np.array([1, 0, 0.5]) + np.column_stack([uniform(500, 2), 0.2 * uniform(500, 1, 1)])
+    here, there = (geometry.over_rotations(losses.entanglement, mu @ r.T, samples=60) for r in (np.eye(3), turn(5)))
+    assert there.lowest == pytest.approx(here.lowest, rel=0.01)
+    assert there.highest == pytest.approx(here.highest, rel=0.01)
+    lowest = geometry.over_rotations(losses.entanglement, mu @ here.at_lowest.T, samples=60)
+    assert lowest.rank == 0
+    assert lowest.position == pytest.approx(0, abs=0.01)
+    np.testing.assert_allclose(here.at_lowest @ here.at_lowest.T, np.eye(3), atol=1e-9)
+
+
+def test_a_score_that_rotation_does_not_change_has_no_position() -> None:
+    mu = uniform(50, 3)
+    found = geometry.over_rotations(lambda _: 2.0, mu, samples=20)
+    assert (found.value, found.lowest, found.highest, found.position) == (2, 2, 2, 0)
+    assert geometry.over_rotations(lambda points: float(points.std()), mu[:, :1], samples=20).position == 0
