@@ -617,6 +617,21 @@ def test_a_walk_goes_along_its_transect(reader: Reader) -> None:
 
 
 @browsing
+def test_the_first_input_during_a_walk_counts(reader: Reader) -> None:
+    """It ends the walk, which puts the sliders where the walk had come to, and is not lost for that."""
+    page = reader.open()
+    for label, value in (("latent μ₁", "0.25"), ("epoch", "1")):
+        page.get_by_label("walk along transect P2").click()
+        page.wait_for_selector(".vx-walk[aria-pressed=true]")
+        page.wait_for_timeout(300)
+        page.get_by_label(label, exact=True).evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
+        )
+        assert page.locator(".vx-walk[aria-pressed=true]").count() == 0
+        assert page.get_by_label(label, exact=True).input_value() == value
+
+
+@browsing
 def test_without_motion_a_walk_goes_step_by_step(browser: Any, file: Path) -> None:
     reader = Reader(browser, file, reduced_motion="reduce")
     page = reader.open()
@@ -793,7 +808,8 @@ def test_a_link_shows_the_same_and_a_wrong_one_does_no_harm(reader: Reader) -> N
     decoded = reader.pixels(DECODED)
     reader.page.reload()
     assert reader.state() == state and reader.pixels(DECODED) == decoded
-    reader.page.evaluate("() => { location.hash = '#explorer?run=other&epoch=999&at=x,1&mu=1,2&color=c&view=1' }")
+    wrong = "#explorer?run=constructor&epoch=999&at=x,1&mu=1,2&color=toString&view=1"
+    reader.page.evaluate("hash => { location.hash = hash }", wrong)
     state = reader.state()
     assert (state["run"], state["epoch"], state["at"], state["color"]) == ("punctured", "2", [0.8, 1.5], "b")
 

@@ -19,9 +19,9 @@ function readFragment(fragment, { info, runs }) {
     return text && values.length === n && values.every(Number.isFinite) ? values : null;
   };
   const changes = {};
-  if (asked.run in runs) changes.run = asked.run;
+  if (Object.hasOwn(runs, asked.run)) changes.run = asked.run;
   if (/^\d+$/.test(asked.epoch)) changes.epoch = Number(asked.epoch);
-  if (asked.color in info.colormaps) changes.color = asked.color;
+  if (Object.hasOwn(info.colormaps, asked.color)) changes.color = asked.color;
   const lists = { parameters: several(asked.at, 2), view: several(asked.view, 2), mu: several(asked.mu, 3) };
   for (const [name, values] of Object.entries(lists)) if (values) changes[name] = values;
   return changes;

@@ -7,8 +7,9 @@ export function openControls({ runs, state, run, change, watch }, { playButton, 
   const labels = Object.values(runs).map(({ name, label }) => [name, label]);
   const runChoice = choice("run", labels, () => change({ run: runChoice.value }));
   const epochSlider = slider("epoch", { min: 0, step: 1, max: run().epochs }, () => {
+    const wanted = Number(epochSlider.value); // before the end of a film sets the slider
     stop();
-    change({ epoch: Number(epochSlider.value) });
+    change({ epoch: wanted });
   });
   const epochTold = make("output");
   watch(() => {
@@ -29,8 +30,9 @@ export function openControls({ runs, state, run, change, watch }, { playButton, 
 export function openSliders({ state, run, onSheet, isFree, change, watch }, { stop }) {
   const sliders = SYMBOLS.map((name, axis) =>
     latentSlider(name, (input) => {
+      const wanted = Number(input.value); // before the walk's end sets the slider
       stop();
-      change({ mu: state.mu.map((value, i) => (i === axis ? Number(input.value) : value)) });
+      change({ mu: state.mu.map((value, i) => (i === axis ? wanted : value)) });
     }),
   );
   const back = button("back to the sheet", "Back to the sheet", () => change({ mu: onSheet() }));

@@ -54,7 +54,7 @@ export function openImages({ info, runs, state, run, isFree, watch }, { root, fr
 
   watch(ask);
   frames.add(draw);
-  return { boxes: pictures.map(({ box }) => box), found: () => decoded && { error, instead } };
+  return { boxes: pictures.map(({ box }) => box), found: () => error !== undefined && { error, instead } };
 }
 
 function picture(title, size) {
