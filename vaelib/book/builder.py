@@ -212,6 +212,7 @@ def _stage(root: Path, source: Path, vendored: Path, *, keep_chapters: bool) -> 
         shutil.copyfile(root / name, source / name)
     unwanted = shutil.ignore_patterns("node_modules", "package*.json", ".*")
     shutil.copytree(root / "book", source / "book", ignore=unwanted)
+    (source / "book" / "images").mkdir(exist_ok=True)
     with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text
         rooms.picture().savefig(source / "book" / "images" / "rooms.svg", metadata={"Date": None})
     (source / "assets").mkdir()
