@@ -562,7 +562,7 @@ from vaelib import train
 from vaelib.training import callbacks, trainer
 
 def wait(trainer, epoch, logs=None, original=callbacks.EpochSaver.on_epoch_begin):
-    while epoch == 2 and trainer.experiment.seed == 2 and not pathlib.Path({str(gate)!r}).exists():
+    while epoch == 2 and trainer.vae.experiment.seed == 2 and not pathlib.Path({str(gate)!r}).exists():
         time.sleep(0.05)
     original(trainer, epoch, logs)
 
@@ -609,7 +609,7 @@ from vaelib.training import callbacks, trainer
 pathlib.Path({str(workers)!r}, str(os.getpid())).touch()
 
 def wait(trainer, epoch, logs=None, original=callbacks.EpochSaver.on_epoch_begin):
-    while epoch == 1 and trainer.experiment.seed == 1 and not pathlib.Path({str(gate)!r}).exists():
+    while epoch == 1 and trainer.vae.experiment.seed == 1 and not pathlib.Path({str(gate)!r}).exists():
         time.sleep(0.05)
     original(trainer, epoch, logs)
 

@@ -272,7 +272,7 @@ elif moment == "a task is handed in":
 elif moment == "a result is waited for with a lock":
     distributed.as_completed.__init__ = with_condition
 elif moment == "a result arrives":
-    at(sweep.tqdm, "update")
+    at(cluster.tqdm, "update")
 elif moment == "the client closes":
     tasks.pop("long")
     at(distributed.Client, "close")
