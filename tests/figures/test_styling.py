@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import math
 import os
 import re
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 from IPython.core.formatters import IPythonDisplayFormatter
 from PIL import Image
 
-from vaelib import Experiment, analysis, curves, dataset, figures, losses, notebook
+from vaelib import Experiment, dataset, figures, notebook
 
 
 @pytest.fixture(autouse=True)
@@ -35,139 +34,10 @@ def data(smoke):
     return dataset.build(smoke.data)
 
 
-# The data set's chapter
-
-
-def test_inner_loops_lie_in_the_petals_directions():
-    _, inner = figures.dataset.by_sign(1.0, 2.0, n=10_001)
-    inner = inner[np.isfinite(inner[:, 0])]
-    tip = inner[np.hypot(*inner.T).argmax()]
-    assert np.hypot(*tip) == pytest.approx(1.0, abs=1e-5)  # b - a
-    assert math.degrees(math.atan2(tip[1], tip[0])) % 72 == pytest.approx(0, abs=0.1)
-
-
-def test_the_two_signs_together_are_the_curve():
-    outer, inner = figures.dataset.by_sign(1.0, 2.0, n=501)
-    np.testing.assert_array_equal(np.where(np.isnan(outer), inner, outer), curves.points(1.0, 2.0, 501))
-
-
-def test_montage_shows_each_image_at_its_place(smoke):
-    axis = figures.dataset.montage(smoke, n=4).axes[0]
-    sheet, (left, right, bottom, top) = axis.images[0].get_array(), axis.images[0].get_extent()
-    a, b = dataset.grid(4)[6]  # the third of the second row
-    column = round((a - left) / (right - left) * sheet.shape[1])
-    row = round((b - top) / (bottom - top) * sheet.shape[0])
-    half = smoke.image_size // 2
-    shown = sheet[row - half : row + half, column - half : column + half]
-    drawn = curves.render(
-        a, b, image_size=smoke.image_size, line_width=smoke.transect_line_width, framing=smoke.framing
-    )
-    np.testing.assert_array_equal(shown, drawn[0])
-
-
-def test_sample_shows_every_point_once_and_the_hole_inside_its_circle(data, smoke):
-    axis = figures.dataset.sample(data, smoke).axes[0]
-    shown = {dots.get_label().split()[0]: np.asarray(dots.get_offsets()) for dots in axis.collections}
-    assert sum(map(len, shown.values())) == len(data.parameters)
-    together = np.concatenate(list(shown.values()))
-    assert {tuple(point) for point in together} == {tuple(point) for point in data.parameters}
-    (circle,) = axis.patches
-    distance = {name: np.hypot(*(points - circle.center).T) for name, points in shown.items()}
-    assert distance["hole"].max() < circle.radius <= min(distance["train"].min(), distance["validation"].min())
-
-
 def test_parameter_axes_have_b_downward(data, smoke):
     axis = figures.dataset.sample(data, smoke).axes[0]
     low, high = axis.get_ylim()
     assert low > high
-
-
-def test_framings_show_both_renderings(smoke):
-    axes = np.reshape(figures.dataset.framings(smoke).axes, (2, -1))
-    for row, framing in zip(axes, ("square", "study"), strict=True):
-        for axis, (a, b) in zip(row, figures.dataset.SHAPES, strict=True):
-            drawn = curves.render(a, b, image_size=32, line_width=1.2, framing=framing)[0]
-            np.testing.assert_array_equal(axis.images[0].get_array(), drawn)
-
-
-def test_weights_share_one_scale(data):
-    parameters, meant = data.parameters, np.linspace(0, 2, len(data.parameters))
-    figure = figures.dataset.weights(parameters, meant, analysis.dataset.batch_means(meant, 8))
-    left, right = (axis.collections[0] for axis in figure.axes[:2])
-    assert left.get_clim() == right.get_clim() == (0, 2)
-    np.testing.assert_array_equal(left.get_array(), meant)
-
-
-def test_living_curves_frames_are_the_curve():
-    figure = figures.dataset.living_curve(1.25, n=5)
-    assert [frame.name for frame in figure.frames] == ["0.00", "0.50", "1.00", "1.50", "2.00"]
-    outer, inner, place = figure.frames[-1].data
-    radius = np.hypot(outer.x, outer.y)
-    assert np.nanmax(radius) == pytest.approx(3.25, abs=1e-5)
-    assert np.nanmax(np.hypot(inner.x, inner.y)) == pytest.approx(0.75, abs=1e-3)
-    assert (place.x[0], place.y[0]) == (1.25, 2.0)
-    # The slider begins where the figure does.
-    slider = figure.layout.sliders[0]
-    shown = figure.frames[slider.active].data[0]
-    np.testing.assert_array_equal(figure.data[0].x, shown.x)
-
-
-# The loss chapter
-
-
-def test_living_surface_frames_are_the_mixture():
-    figure = figures.loss.living_pair_surface(n=11)
-    x, y = np.meshgrid(figure.data[0].x, figure.data[0].y)
-    for share, frame in zip(np.linspace(0, 1, 11), figure.frames, strict=True):
-        expected = (1 - share) * (x**2 + y**2) + share * np.abs(x * y)
-        np.testing.assert_allclose(frame.data[0].z, expected, atol=1e-6)
-    slider = figure.layout.sliders[0]
-    assert slider.steps[slider.active].label == "0.80"
-    np.testing.assert_array_equal(figure.data[0].z, figure.frames[slider.active].data[0].z)
-
-
-def test_rotation_curve_is_drawn_for_variance_one():
-    axis = figures.loss.rotation_curves().axes[0]
-    lines = {line.get_label(): line.get_xydata() for line in axis.lines}
-    at_45 = {name: float(np.interp(45, *points.T)) for name, points in lines.items()}
-    assert at_45 == pytest.approx({"Uniform": 0.5, "Laplace": 0.75, "Normal": 2 / np.pi})
-
-
-def test_living_rotation_turns_the_square_and_moves_the_marker():
-    figure = figures.loss.living_rotation(n=3, dots=4)
-    assert [frame.name for frame in figure.frames] == ["0°", "45°", "90°"]
-    points, outline, marker = figure.frames[1].data
-    np.testing.assert_allclose(np.abs(points.x * points.y), points.marker.color, atol=1e-6)
-    assert max(outline.x) == pytest.approx(np.sqrt(2), abs=1e-6)
-    assert (marker.x[0], marker.text[0]) == (45, "0.167")
-    assert figure.frames[0].data[2].y[0] == pytest.approx(0.25)
-    flat = np.stack([figure.data[0].x, figure.data[0].y], axis=1)
-    np.testing.assert_allclose(np.hypot(*flat.T), np.hypot(points.x, points.y), rtol=1e-6)
-
-
-def test_penalty_figure_begins_at_two_over_pi_and_tells_correlation_only_in_large_batches():
-    axis = figures.loss.penalty_by_batch_size(40_000, seed=0, largest=64).axes[0]
-    lines = {line.get_label(): line.get_ydata() for line in axis.lines}
-    independent, correlated = lines["independent, around 0"], lines["correlation 0.5, around 0"]
-    assert independent[0] == pytest.approx(2 / np.pi, abs=0.02)
-    assert correlated[0] / independent[0] == pytest.approx(1.128, abs=0.04)
-    assert correlated[-1] / independent[-1] > 4
-    assert lines["independent, centred"][0] == 0
-
-
-def test_kl_figure_marks_the_minimum_and_the_constant():
-    left = figures.loss.kl_curves(0.1).axes[0]
-    curve, least, constant = (line.get_xydata() for line in left.lines)
-    assert curve[:, 1].min() == pytest.approx(0, abs=1e-3)
-    np.testing.assert_allclose(least, [[1, 0]])
-    np.testing.assert_allclose(constant, [[0.01, 3.61517]], atol=1e-5)
-
-
-def test_cross_entropy_surface_is_the_loss():
-    surface = figures.loss.living_cross_entropy().data[0]
-    i, j = 10, 40
-    expected = losses.binary_crossentropy(np.array([[surface.x[j]]]), np.array([[surface.y[i]]]))
-    assert surface.z[i][j] == pytest.approx(float(expected), rel=1e-5)
 
 
 # What all chapters share
@@ -252,6 +122,7 @@ savefig.transparent: True
 animation.bitrate: 1
 backend: pdf
 """
+
 
 # Draws an image sheet, a plot and a film without asking for the style, and tells the digests of their pixels.
 DRAWING = """
