@@ -37,6 +37,7 @@ class EpochOrder(keras.callbacks.Callback):
         self.batches = batches
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Take the order of this epoch."""
         self.batches.set_epoch(epoch)  # Keras draws the epoch's first batch after this
 
 
@@ -48,9 +49,11 @@ class StopAtNaN(keras.callbacks.Callback):
         self.experiment, self.checkpoint = experiment, checkpoint
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Check the terms of a step."""
         self._check({name: (logs or {}).get(name, 0.0) for name in _CHECKED}, f"step {batch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Check the terms of the validation, and the weights."""
         # The last step can spoil what was good before it, and ReLU and pooling can hide a weight that is NaN.
         weights = sum(float(array.sum(dtype="float64")) for array in get_weights(self.model).values())
         terms = {f"val_{name}": (logs or {})[f"val_{name}"] for name in _CHECKED}
@@ -84,6 +87,7 @@ class Throughput(keras.callbacks.Callback):
         self.clock = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Count the images of a step and its seconds."""
         now = time.perf_counter()
         if batch > 0:  # the first step of an epoch holds compilation or the end of a validation
             self.spent["images"] += min(self.batches.size, len(self.batches.rows) - batch * self.batches.size)
@@ -100,15 +104,18 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar: Any = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Open the bar of an epoch."""
         label = f"{self.experiment.name[:-17]} epoch {epoch + 1}/{self.experiment.epochs}"
         self.bar = tqdm(total=self.steps, desc=label, leave=False, disable=not self.shown, mininterval=1)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Show a step and its terms."""
         self.bar.update()
         terms = {name: f"{logs[name]:.4f}" for name in TERMS if logs and name in logs}
         self.bar.set_postfix(terms, refresh=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Remove the bar."""
         self.close()
 
     def close(self) -> None:
@@ -120,7 +127,7 @@ class ProgressBar(keras.callbacks.Callback):
 class EpochSaver(keras.callbacks.Callback):
     """Keeps every epoch: weights, embedding of the training images, state, history.
 
-    provenance: called when an epoch is written; what it was made with.
+    images: all of the data set, (n, h, w) uint8; rows: those that train.
     """
 
     def __init__(self, vae: VAE, images: np.ndarray, rows: np.ndarray, checkpoint: Checkpoint) -> None:
@@ -142,5 +149,6 @@ class EpochSaver(keras.callbacks.Callback):
         self.checkpoint.save(self.vae, run.encode_all(self.inference, self.images, self.rows))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Add the epoch to the history and write it."""
         self.checkpoint.add({part + name: float((logs or {})[part + name]) for part in ("", "val_") for name in TERMS})
         self.save()
