@@ -9,8 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARY = Path(__file__).resolve().parents[1]
-"""The folder of this library."""
+LIBRARY = Path(__file__).resolve().parents[1]  # the folder of this library; no docstring, or pages would show the path
 
 _PACKAGES = ("vaelib", "keras", "tensorflow", "jax", "numpy", "scipy", "scikit-learn", "matplotlib", "plotly")
 
