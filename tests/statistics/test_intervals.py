@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -13,6 +13,7 @@ from vaelib.statistics import intervals
 VALUES = st.lists(st.floats(-100, 100), min_size=2, max_size=20).filter(lambda values: np.std(values) > 1e-3)
 
 
+@settings(deadline=None)  # the first example waits for scipy on a busy machine
 @given(values=VALUES, level=st.floats(0.5, 0.999))
 def test_a_means_interval_is_that_of_scipys_t_test(values: list[float], level: float) -> None:
     expected = stats.ttest_1samp(values, 0).confidence_interval(level)
@@ -22,6 +23,7 @@ def test_a_means_interval_is_that_of_scipys_t_test(values: list[float], level: f
     assert found.half == pytest.approx((expected.high - expected.low) / 2)
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 40), data=st.data())
 def test_a_shares_interval_is_scipys_exact_one_and_within_0_to_1(n: int, data: st.DataObject) -> None:
     hits = data.draw(st.integers(0, n))

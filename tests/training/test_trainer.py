@@ -485,7 +485,7 @@ def test_every_epoch_has_an_order_of_its_own_and_each_image_once():
 
     def images(shuffle, epoch):
         batches = Batches(data, data.train, TINY, shuffle=shuffle)
-        batches.begin(epoch)
+        batches.set_epoch(epoch)
         return np.concatenate([batches[i][0] for i in range(len(batches))])
 
     shuffled = [images(True, epoch) for epoch in range(3)]
@@ -500,7 +500,7 @@ def test_every_epoch_has_an_order_of_its_own_and_each_image_once():
 @pytest.mark.jax
 def test_keras_really_shows_these_batches_in_this_order(monkeypatch, tmp_path):
     shown = []
-    begin, item = Batches.begin, Batches.__getitem__
+    begin, item = Batches.set_epoch, Batches.__getitem__
 
     def spy_begin(self, epoch):
         begin(self, epoch)
@@ -511,7 +511,7 @@ def test_keras_really_shows_these_batches_in_this_order(monkeypatch, tmp_path):
             shown.append((self.now, index))
         return item(self, index)
 
-    monkeypatch.setattr(Batches, "begin", spy_begin)
+    monkeypatch.setattr(Batches, "set_epoch", spy_begin)
     monkeypatch.setattr(Batches, "__getitem__", spy_item)
     train(TINY, tmp_path, progress=False)
     steps = [(epoch, index) for epoch in range(3) for index in range(5)]
@@ -526,7 +526,7 @@ def test_keras_is_fed_these_very_batches_whatever_is_read_at_once(block, monkeyp
     batches = Batches(data, data.train, TINY.replace(sample_weights="per_image"), shuffle=True)
     fed = backend.fed(batches)
     for epoch in (1, 2):
-        batches.begin(epoch)
+        batches.set_epoch(epoch)
         expected = [batches[i] for i in range(len(batches))]
         assert len(expected[-1][0]) < batches.size
         for found, wanted in zip(fed, expected, strict=True):
