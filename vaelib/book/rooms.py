@@ -13,11 +13,13 @@ from vaelib.system.provenance import LIBRARY
 _WIDTH, _HEIGHT = 1.5, 1.0  # from box to box
 
 
-def imported(file: Path, library: Path = LIBRARY) -> set[str]:
+def imported(file: Path, library: Path | None = None) -> set[str]:
     """Return the modules of the library ("vaelib.geometry.sheet") that a file of it imports, inside functions too.
 
-    What only a type checker reads does not count. Raises ValueError for a relative import.
+    library: the library's folder, by default that of this one. What only a type checker reads does not count. Raises
+    ValueError for a relative import.
     """
+    library = library or LIBRARY
     top, tree = library.name, ast.parse(file.read_text(encoding="utf-8"))
     guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
     unread = {part for guard in guards for part in ast.walk(guard)}
@@ -36,8 +38,9 @@ def imported(file: Path, library: Path = LIBRARY) -> set[str]:
     return found
 
 
-def rooms(library: Path = LIBRARY) -> dict[str, set[str]]:
+def rooms(library: Path | None = None) -> dict[str, set[str]]:
     """Return, for each module and package of the library's flat part by its name, those that it imports."""
+    library = library or LIBRARY
     found: dict[str, set[str]] = {}
     for file in sorted(library.rglob("*.py")):
         own = file.relative_to(library).with_suffix("").parts[0]
