@@ -2,42 +2,17 @@
 
 import base64
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from sweeping import COMMAND, write
 
-from vaelib import Experiment, sweep
+from vaelib import sweep
 from vaelib.book import notebook_grid
 from vaelib.errors import BuildError, SettingError
 from vaelib.sweep import Sweep, tables
-
-COMMAND = [sys.executable, "-c", "import vaelib.cli; vaelib.cli.main()"]
-
-
-TINY = {"n_images": 80, "width": 0.06, "epochs": 2, "snapshots": [], "batch_size": 16}
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
-
-
-@pytest.fixture(scope="module")
-def grid() -> list[Experiment]:
-    return Sweep(profile="smoke", settings=TINY, grid={"gamma": [0, 0.01], "seed": [0, 1]}).experiments()
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def outcome(grid: list[Experiment], root: Path) -> sweep.Outcome:
-    return sweep.train_grid(grid, root, workers=2, progress=False)
 
 
 def vaelib(*words: object, **options: object) -> subprocess.CompletedProcess[str]:

@@ -2,28 +2,10 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from vaelib import Experiment, analysis, curves, dataset, figures
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def smoke():
-    return Experiment.from_profile("smoke", region="punctured")
-
-
-@pytest.fixture(scope="module")
-def data(smoke):
-    return dataset.build(smoke.data)
-
+from vaelib import analysis, curves, dataset, figures
 
 # The data set's chapter
 

@@ -4,7 +4,6 @@ import types
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from vaelib import Experiment, analysis, figures, geometry, losses, metrics
 
@@ -12,12 +11,6 @@ RANDOM = np.random.default_rng(5)
 FACTORS = np.stack([RANDOM.uniform(0.5, 2, 400), RANDOM.uniform(0, 2, 400)], axis=1)
 MU = np.column_stack([FACTORS, 0.3 * FACTORS[:, 1] ** 2]) - [1.2, 1.0, 0.4]
 VALUES = {"a": FACTORS[:, 0], "b": FACTORS[:, 1], "error": RANDOM.uniform(size=400)}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_sheet_has_its_points_and_a_button_for_each_colouring():

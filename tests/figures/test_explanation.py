@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import synthetic_sweep
-from matplotlib import pyplot as plt
 
 from vaelib import figures
 from vaelib.statistics import intervals
@@ -11,12 +10,6 @@ from vaelib.study import comparison, orientation, theory
 from vaelib.study.comparison import STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(3)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_preference_turns_at_the_normal_distribution():

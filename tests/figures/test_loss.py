@@ -1,27 +1,9 @@
 """What the loss's figures hold."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from vaelib import Experiment, dataset, figures, losses
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def smoke():
-    return Experiment.from_profile("smoke", region="punctured")
-
-
-@pytest.fixture(scope="module")
-def data(smoke):
-    return dataset.build(smoke.data)
-
+from vaelib import figures, losses
 
 # The loss chapter
 

@@ -15,23 +15,7 @@ import pytest
 from IPython.core.formatters import IPythonDisplayFormatter
 from PIL import Image
 
-from vaelib import Experiment, dataset, figures, notebook
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def smoke():
-    return Experiment.from_profile("smoke", region="punctured")
-
-
-@pytest.fixture(scope="module")
-def data(smoke):
-    return dataset.build(smoke.data)
+from vaelib import figures, notebook
 
 
 def test_parameter_axes_have_b_downward(data, smoke):

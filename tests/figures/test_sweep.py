@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import synthetic_sweep
-from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 
 from vaelib import figures
@@ -11,12 +10,6 @@ from vaelib.study import comparison
 from vaelib.study.comparison import METHODS, QUANTITIES, STANDARD
 
 ROWS = synthetic_sweep.table(3)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def dots(axis, name):

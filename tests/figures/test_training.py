@@ -4,7 +4,6 @@ import types
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from vaelib import Experiment, figures
 
@@ -12,12 +11,6 @@ SMOKE = Experiment.from_profile("smoke")
 
 
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

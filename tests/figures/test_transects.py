@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from vaelib import Experiment, dataset, figures
 
@@ -10,12 +9,6 @@ SMOKE = Experiment.from_profile("smoke")
 
 
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_errors_along_a_transect_show_each_seed_their_mean_and_the_hole():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import synthetic_sweep
-from matplotlib import pyplot as plt
 
 from vaelib import figures, metrics
 from vaelib.disentanglement import unmixing
@@ -12,12 +11,6 @@ from vaelib.study.comparison import STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(4)
 BASE = comparison.pick(ROWS)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_ladder_shows_every_seed_its_mean_and_interval() -> None:

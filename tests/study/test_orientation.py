@@ -2,15 +2,8 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from vaelib.study import orientation
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def directed(a, b):

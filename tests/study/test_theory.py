@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from scipy import special
 
 from vaelib import analysis, metrics
 from vaelib.disentanglement import unmixing
 from vaelib.study import theory
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize(

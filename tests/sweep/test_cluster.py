@@ -14,40 +14,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sweeping import COMMAND, TINY, write
 
 from vaelib import Experiment, sweep, train
 from vaelib.errors import DeviceError, SettingError
 from vaelib.nn import backend
 from vaelib.run import Run
 from vaelib.storage.checkpoint import finished_epochs
-from vaelib.sweep import Sweep, cluster
+from vaelib.sweep import cluster
 from vaelib.system import provenance
 from vaelib.system.processes import ONE_THREAD
-
-COMMAND = [sys.executable, "-c", "import vaelib.cli; vaelib.cli.main()"]
-
-
-TINY = {"n_images": 80, "width": 0.06, "epochs": 2, "snapshots": [], "batch_size": 16}
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
-
-
-@pytest.fixture(scope="module")
-def grid() -> list[Experiment]:
-    return Sweep(profile="smoke", settings=TINY, grid={"gamma": [0, 0.01], "seed": [0, 1]}).experiments()
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def outcome(grid: list[Experiment], root: Path) -> sweep.Outcome:
-    return sweep.train_grid(grid, root, workers=2, progress=False)
 
 
 @contextlib.contextmanager

@@ -3,17 +3,11 @@
 from pathlib import Path
 
 import pytest
+from sweeping import write
 
-from vaelib import Experiment, sweep
+from vaelib import sweep
 from vaelib.errors import SettingError
 from vaelib.sweep import Sweep
-
-TINY = {"n_images": 80, "width": 0.06, "epochs": 2, "snapshots": [], "batch_size": 16}
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
 
 
 def test_a_block_is_every_value_with_every_other_and_blocks_follow_one_another(tmp_path: Path) -> None:
@@ -70,11 +64,6 @@ def test_a_mistake_in_the_file_is_named_before_any_work(tmp_path: Path, text: st
         path.write_text(text)
     with pytest.raises(SettingError, match=told):
         sweep.read(path).experiments()
-
-
-@pytest.fixture(scope="module")
-def grid() -> list[Experiment]:
-    return Sweep(profile="smoke", settings=TINY, grid={"gamma": [0, 0.01], "seed": [0, 1]}).experiments()
 
 
 def test_a_sweep_of_fewer_seeds_has_the_first_of_each_block() -> None:

@@ -3,28 +3,18 @@
 import contextlib
 import csv
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from sweeping import COMMAND, TINY, write
 
 from vaelib import Experiment, sweep
 from vaelib.errors import DamagedError, SettingError
 from vaelib.evaluation import measure
 from vaelib.run import Run
 from vaelib.sweep import Sweep, cluster, grid_training, tables
-
-COMMAND = [sys.executable, "-c", "import vaelib.cli; vaelib.cli.main()"]
-
-
-TINY = {"n_images": 80, "width": 0.06, "epochs": 2, "snapshots": [], "batch_size": 16}
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
 
 
 @pytest.fixture(scope="module")
