@@ -1,4 +1,4 @@
-"""What Sphinx does otherwise in this book: docstrings are plain text, and no page is wired to a foreign server."""
+"""The book's changes to Sphinx: docstrings need no escaping, pages ask no foreign server, roles and the start page."""
 
 import html
 import inspect
@@ -9,19 +9,21 @@ from typing import Any
 from pydantic import BaseModel
 from sphinx.application import Sphinx
 
-_CODE = re.compile(r"(`+)([^`]+)\1")
+_CODE = re.compile(r"(:[\w:.+-]+:)?(`+)([^`]+)\2")  # `code`, ``code`` or :role:`text`
 
 
-# Docstrings: text with `code` in backticks, where |x| and val_ are not reStructuredText's marks. A class of settings
-# is told by their descriptions; its signature would be a wall.
+# Docstrings: in their text |x| and val_ are no marks of reStructuredText, and code may stand in single backticks. This
+# comes before napoleon reads the sections (Args, Returns, Raises). A class of settings is documented by the
+# descriptions of its fields; its signature would be a wall.
 
 
-def _plain(text: str) -> str:
-    """Return text in which only code in backticks is marked up."""
+def _restructured(text: str) -> str:
+    """Return a docstring as reStructuredText in which only code and roles are marked up."""
     parts, end = [], 0
-    for code in _CODE.finditer(text):
-        parts += [_escaped(text[end : code.start()]), rf"\ ``{code[2].strip()}``\ "]
-        end = code.end()
+    for match in _CODE.finditer(text):
+        role, _, content = match.groups()
+        parts += [_escaped(text[end : match.start()]), match[0] if role else rf"\ ``{content.strip()}``\ "]
+        end = match.end()
     return "".join([*parts, _escaped(text[end:])])
 
 
@@ -29,17 +31,17 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\*|_])", r"\\\1", text)
 
 
-def _docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = _plain("\n".join(lines)).split("\n")
+def _process_docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = _restructured("\n".join(lines)).split("\n")
     if _is_settings(thing):
         own = inspect.get_annotations(thing)
         fields = {field: info for field, info in thing.__pydantic_fields__.items() if field in own}
         for field, info in fields.items():
-            lines.append(f"* ``{field}`` = ``{info.default!r}``: {_plain(info.description or '')}")
+            lines.append(f"* ``{field}`` = ``{info.default!r}``: {_restructured(info.description or '')}")
         lines.append("")
 
 
-def _signature(app: Sphinx, what: str, name: str, thing: Any, options: Any, *signature: str | None) -> Any:
+def _process_signature(app: Sphinx, what: str, name: str, thing: Any, options: Any, *signature: str | None) -> Any:
     return ("(**settings)", None) if _is_settings(thing) else None
 
 
@@ -47,7 +49,7 @@ def _is_settings(thing: Any) -> bool:
     return isinstance(thing, type) and issubclass(thing, BaseModel)
 
 
-# Jupyter Book always brings Thebe, which runs cells on a foreign server; its script comes twice, and fails for it.
+# Jupyter Book always adds Thebe, which runs cells on a foreign server; it adds the script twice, which breaks it.
 
 
 def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -55,8 +57,8 @@ def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any
     context["script_files"] = [s for s in scripts if "thebe" not in f"{s.filename} {s.attributes.get('body')}".lower()]
 
 
-# Names and roles in the theme's and docutils' markup that tell those who listen to a page less than it shows, or what
-# is not allowed: a folded cell is named by its own words, and a list of sources is a list.
+# Names and roles in the markup of the theme and of docutils that hide from a screen reader what the page shows, or that
+# are not allowed: a folded cell is named by its own words, and a bibliography is a list.
 
 _ROLES = {
     '<summary aria-label="Toggle hidden content">': "<summary>",
@@ -64,15 +66,15 @@ _ROLES = {
 }
 
 
-def _with_true_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    for said, meant in _ROLES.items():
-        context["body"] = context.get("body", "").replace(said, meant)
+def _with_corrected_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    for markup, corrected in _ROLES.items():
+        context["body"] = context.get("body", "").replace(markup, corrected)
 
 
-# The folder's own page, which leads on to the front page. Written before sphinx-external-toc finds none and writes one
-# that has neither a title nor a language, nor a link for browsers that do not follow it.
+# The folder's index.html, which redirects to the front page. It is written before sphinx-external-toc misses it and
+# writes one without a title, a language and a link for browsers that do not follow redirects.
 
-_LEADING_ON = """<!DOCTYPE html>
+_REDIRECT = """<!DOCTYPE html>
 <html lang="{language}">
 <head>
 <meta charset="utf-8">
@@ -89,17 +91,17 @@ _LEADING_ON = """<!DOCTYPE html>
 """
 
 
-def _lead_on(app: Sphinx, exception: Exception | None) -> None:
+def _write_redirect(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.name == "html":
         front, title = app.builder.get_target_uri(app.config.root_doc), html.escape(app.config.html_title)
-        text = _LEADING_ON.format(language=app.config.language, front=front, title=title)
+        text = _REDIRECT.format(language=app.config.language, front=front, title=title)
         (Path(app.outdir) / "index.html").write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("autodoc-process-docstring", _docstring)
-    app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-process-docstring", _process_docstring, priority=400)
+    app.connect("autodoc-process-signature", _process_signature)
     app.connect("html-page-context", _without_thebe, priority=900)
-    app.connect("html-page-context", _with_true_roles)
-    app.connect("build-finished", _lead_on, priority=400)
+    app.connect("html-page-context", _with_corrected_roles)
+    app.connect("build-finished", _write_redirect, priority=400)
     return {"parallel_read_safe": True}
