@@ -278,7 +278,7 @@ def book(
         list[str] | None,
         typer.Option(
             metavar="<number>",
-            help="execute this chapter alone, such as 03 or 03_training; repeatable. The others keep their last build's "
+            help="execute this chapter alone, such as 03 or 03_training; repeatable. The others keep their last "
             "page, or get one that says they are not built yet. The study's runs (runs/sweep) are then kept even "
             "without --reuse, unless a chosen chapter has the parameter sweep_seeds.",
         ),
