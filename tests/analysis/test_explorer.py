@@ -8,6 +8,26 @@ import pytest
 from vaelib import Experiment, analysis
 
 
+def test_the_hardest_part_is_that_of_the_largest_mean_error():
+    points = np.random.default_rng(5).uniform([0.5, 0], [2, 2], (400, 2))
+    errors = np.where((points[:, 0] < 1) & (points[:, 1] > 4 / 3), 3.0, 1.0)  # the first third of a, the last of b
+    part, centre, error = analysis.explorer.hardest_part(points, errors)
+    assert part == (0, 2) and error == 3
+    np.testing.assert_allclose(centre, [0.75, 5 / 3])
+    # One large error among many small ones is not where it is hard on average.
+    errors[np.flatnonzero(points[:, 0] > 1.6)[0]] = 9
+    assert analysis.explorer.hardest_part(points, errors)[0] == (0, 2)
+    # The space's last corner belongs to a part.
+    part, centre, error = analysis.explorer.hardest_part([[2, 2]], [0.5], n=2)
+    assert part == (1, 1) and centre.tolist() == [1.625, 1.5] and error == 0.5
+
+
+@pytest.mark.parametrize(("points", "errors"), [(np.zeros((3, 2)), np.zeros(2)), (np.zeros((0, 2)), np.zeros(0))])
+def test_a_hardest_part_needs_an_error_for_each_point(points, errors):
+    with pytest.raises(ValueError, match="allowed: one error a point"):
+        analysis.explorer.hardest_part(points, errors)
+
+
 def test_the_parts_of_the_parameter_space_have_words():
     assert analysis.explorer.part_in_words((0, 2)) == ("small", "deep")
     assert analysis.explorer.part_in_words((1, 1)) == ("middling", "middling")

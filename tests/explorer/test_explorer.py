@@ -145,25 +145,6 @@ def test_of_the_training_images_beyond_the_first_the_places_are_kept(runs: dict[
     assert entry["embeddings"][0]["shape"][0] == 25
 
 
-def test_the_hardest_part_is_that_of_the_largest_mean_error() -> None:
-    points = np.random.default_rng(5).uniform([0.5, 0], [2, 2], (400, 2))
-    errors = np.where((points[:, 0] < 1) & (points[:, 1] > 4 / 3), 3.0, 1.0)  # the first third of a, the last of b
-    part, centre, error = packing.hardest_part(points, errors)
-    assert part == (0, 2) and error == 3
-    np.testing.assert_allclose(centre, [0.75, 5 / 3])
-    # One large error among many small ones is not where it is hard on average.
-    errors[np.flatnonzero(points[:, 0] > 1.6)[0]] = 9
-    assert packing.hardest_part(points, errors)[0] == (0, 2)
-    part, centre, error = packing.hardest_part([[2, 2]], [0.5], n=2)  # the space's last corner belongs to a part
-    assert part == (1, 1) and centre.tolist() == [1.625, 1.5] and error == 0.5
-
-
-@pytest.mark.parametrize(("points", "errors"), [(np.zeros((3, 2)), np.zeros(2)), (np.zeros((0, 2)), np.zeros(0))])
-def test_a_hardest_part_needs_an_error_for_each_point(points: np.ndarray, errors: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="allowed: one error a point"):
-        packing.hardest_part(points, errors)
-
-
 def test_means_are_exact_on_the_grid_and_close_between(made: Explorer, runs: dict[str, Run]) -> None:
     run = runs["standard"]
     grid = packing.grid_points()

@@ -1,4 +1,4 @@
-"""The numbers of the explorer's chapter: where it is hard, how exact the page is, and the hole's centre."""
+"""The numbers of the explorer's chapter: the model's errors, where they are largest, and how exact the page is."""
 
 from typing import Any, NamedTuple
 
@@ -6,10 +6,60 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vaelib import dataset, metrics
+from vaelib.experiment import PARAMETER_RANGE
 from vaelib.run import Run
+
+Numbers = NDArray[np.float64]
 
 _RADII = ("small", "middling", "large")
 _PETALS = ("shallow", "middling", "deep")
+
+
+def point_errors(run: Run, epoch: int, n_points: int) -> Numbers:
+    """Return the reconstruction errors (n,) of a run's first training images, over each image's own variance.
+
+    Args:
+        run: its embeddings at `epoch` are decoded.
+        epoch: from 0 to the run's last.
+        n_points: at most as many images.
+    """
+    data = dataset.build(run.experiment.data)
+    images = data.images[data.train[:n_points]]
+    return np.asarray(metrics.normalised_error(images, run.decode(run.embeddings[epoch, :n_points], epoch)))
+
+
+class HardestPart(NamedTuple):
+    """The part of the parameter space with the largest mean error."""
+
+    part: tuple[int, int]
+    """Its numbers along a and b, from 0."""
+    centre: Numbers
+    """(2,): a and b in its middle."""
+    error: float
+    """The mean error of its points."""
+
+
+def hardest_part(points: ArrayLike, errors: ArrayLike, n: int = 3) -> HardestPart:
+    """Return the part of the parameter space with the largest mean error, of n × n equal parts.
+
+    Parts without a point are left out.
+
+    Args:
+        points: (k, 2), (a, b).
+        errors: (k,).
+        n: parts along a, and along b.
+
+    Raises:
+        ValueError: if there is no point, or not one error for each.
+    """
+    points, errors = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(errors, dtype=np.float64)
+    if errors.shape != (len(points),) or not len(points):
+        raise ValueError(f"{len(points)} points and errors of shape {errors.shape}; allowed: one error a point")
+    low, high = np.array(list(PARAMETER_RANGE.values())).T
+    parts = np.clip((points - low) / (high - low) * n, 0, n - 1).astype(int)  # (k, 2)
+    means = {(int(i), int(j)): float(errors[(parts == (i, j)).all(axis=1)].mean()) for i, j in np.unique(parts, axis=0)}
+    part = max(means, key=means.__getitem__)
+    return HardestPart(part, low + (np.array(part) + 0.5) / n * (high - low), means[part])
 
 
 class PartInWords(NamedTuple):

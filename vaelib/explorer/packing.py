@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from vaelib import dataset, figures, metrics
+from vaelib import dataset, figures
+from vaelib.analysis.explorer import point_errors
 from vaelib.experiment import PARAMETER_RANGE
 from vaelib.run import Run
 
@@ -223,30 +224,6 @@ def kept_decoder(info: Mapping[str, Any], data: bytes, run: str, epoch: int) -> 
     """Return the weights of one of the decoders in the block of bytes: the sums of their halves."""
     (entry,) = (entry for entry in info["runs"] if entry["name"] == run)
     return unpack(data, entry["decoders"][str(epoch)]).sum(axis=0)
-
-
-def point_errors(run: Run, epoch: int, n_points: int) -> Numbers:
-    """Return the errors (n,) of a run's first `n_points` training images, redrawn, over each image's own variance."""
-    data = dataset.build(run.experiment.data)
-    images = data.images[data.train[:n_points]]
-    return np.asarray(metrics.normalised_error(images, run.decode(run.embeddings[epoch, :n_points], epoch)))
-
-
-def hardest_part(points: ArrayLike, errors: ArrayLike, n: int = 3) -> tuple[tuple[int, int], Numbers, float]:
-    """Return where in the parameter space the errors are largest: the part, its centre (a, b), and its mean error.
-
-    points: (k, 2), (a, b). errors: (k,). The space is cut into n × n equal parts; one is told by its numbers along a
-    and along b, from 0. Parts without a point are left out. Raises ValueError unless there is one error a point, and
-    one point or more.
-    """
-    points, errors = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(errors, dtype=np.float64)
-    if errors.shape != (len(points),) or not len(points):
-        raise ValueError(f"{len(points)} points and errors of shape {errors.shape}; allowed: one error a point")
-    low, high = np.array(list(PARAMETER_RANGE.values())).T
-    parts = np.clip((points - low) / (high - low) * n, 0, n - 1).astype(int)  # (k, 2)
-    means = {(int(i), int(j)): float(errors[(parts == (i, j)).all(axis=1)].mean()) for i, j in np.unique(parts, axis=0)}
-    part = max(means, key=means.__getitem__)
-    return part, low + (np.array(part) + 0.5) / n * (high - low), means[part]
 
 
 def _norm(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[Numbers, Numbers]:
