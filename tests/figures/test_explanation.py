@@ -6,8 +6,8 @@ import synthetic_sweep
 
 from vaelib import figures
 from vaelib.statistics import intervals
-from vaelib.study import comparison, orientation, theory
-from vaelib.study.comparison import STANDARD, STUDY
+from vaelib.study import comparison, orientation, quantities, theory
+from vaelib.study.methods import METHODS, STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(3)
 
@@ -35,7 +35,7 @@ def test_the_place_in_the_range_shows_every_run_and_the_means():
     groups = settings()
     figure = figures.explanation.place_in_range(groups)
     left, right = figure.axes
-    for axis, quantity in ((left, comparison.place_of_term), (right, comparison.column("term_rank"))):
+    for axis, quantity in ((left, quantities.place_of_term), (right, quantities.column("term_rank"))):
         dots, means = axis.lines[::2], axis.lines[1::2]
         for k, group in enumerate(groups):
             expected = comparison.values(group.rows, quantity)
@@ -49,7 +49,7 @@ def test_the_place_in_the_range_shows_every_run_and_the_means():
 
 def test_other_methods_stand_beyond_a_line_by_name():
     groups = settings()
-    others = [comparison.settings_of(ROWS, method)[0] for method in comparison.METHODS[1:3]]
+    others = [comparison.settings_of(ROWS, method)[0] for method in METHODS[1:3]]
     left, right = figures.explanation.place_in_range(groups, others).axes
     names = [text.get_text() for text in right.get_xticklabels()]
     assert names[:2] == ["γ = 0", "γ = 0.0001"]
@@ -57,7 +57,7 @@ def test_other_methods_stand_beyond_a_line_by_name():
     line = left.lines[-1].get_xdata()[0]
     for k, other in enumerate(others):
         dots, mean = left.lines[2 * (len(groups) + k) :][:2]
-        expected = comparison.values(other.rows, comparison.place_of_term)
+        expected = comparison.values(other.rows, quantities.place_of_term)
         np.testing.assert_allclose(dots.get_ydata(), expected)
         np.testing.assert_allclose(mean.get_ydata(), expected.mean())
         assert min(dots.get_xdata()) > line > len(groups) - 1

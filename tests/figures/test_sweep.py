@@ -6,8 +6,9 @@ import synthetic_sweep
 from matplotlib.colors import to_hex
 
 from vaelib import figures
-from vaelib.study import comparison
-from vaelib.study.comparison import METHODS, QUANTITIES, STANDARD
+from vaelib.study import comparison, quantities
+from vaelib.study.methods import BASE, METHODS, STANDARD
+from vaelib.study.quantities import QUANTITIES
 
 ROWS = synthetic_sweep.table(3)
 
@@ -55,7 +56,7 @@ def test_a_methods_line_goes_through_its_means_from_what_it_adds_to():
 )
 def test_round_numbers_on_the_error_axis(low, high, ticks):
     def row(seed, error):
-        return {**comparison.BASE, "seed": seed, "relative_error": error / 100, "mig": 0.5}
+        return {**BASE, "seed": seed, "relative_error": error / 100, "mig": 0.5}
 
     axis = figures.sweep.phase_diagram([row(0, low * 1.08), row(1, high / 1.08)], ["mig"]).axes[0]
     assert [text.get_text() for text in axis.get_xticklabels()] == [f"{tick:g}" for tick in ticks]
@@ -141,11 +142,11 @@ def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_ru
 
 
 def test_batches_are_compared_each_method_at_its_weight():
-    sizes = [4, comparison.BASE["batch_size"], 64]
+    sizes = [4, BASE["batch_size"], 64]
     kept = [one for method in METHODS[:2] for one in comparison.settings_of(ROWS, method) if one.strength == 0.1]
     rows = [each for each in ROWS if each["batch_size"] != 64 or each["penalty"] == "covariance"]
     axes = figures.sweep.batch_sizes(rows, kept, sizes).axes
-    for axis, quantity in ((axes[1], "mean_correlation"), (axes[3], comparison.total_variance)):
+    for axis, quantity in ((axes[1], "mean_correlation"), (axes[3], quantities.total_variance)):
         lines = {line.get_label(): line for line in axis.lines}
         picked = [comparison.pick(rows, penalty="covariance", gamma=0.1, batch_size=size) for size in sizes]
         means = [comparison.estimate(group, quantity).mean for group in picked]

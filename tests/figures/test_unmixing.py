@@ -7,7 +7,7 @@ import synthetic_sweep
 from vaelib import figures, metrics
 from vaelib.disentanglement import unmixing
 from vaelib.study import comparison, comparison_tables
-from vaelib.study.comparison import STANDARD, STUDY
+from vaelib.study.methods import STANDARD, STUDY
 
 ROWS = synthetic_sweep.table(4)
 BASE = comparison.pick(ROWS)

@@ -1,10 +1,11 @@
 """The tables of the comparison: every cell from the runs, a dash for what lacks, chance beside every score."""
 
 from vaelib.study import comparison, comparison_tables
+from vaelib.study.methods import BASE, STANDARD
 
 
 def row(seed=0, error=0.04, **settings):
-    return {**comparison.BASE, "seed": seed, "relative_error": error, **settings}
+    return {**BASE, "seed": seed, "relative_error": error, **settings}
 
 
 def test_the_table_at_equal_error_has_a_row_a_setting_and_a_dash_for_what_lacks():
@@ -25,7 +26,7 @@ def test_without_one_of_them_the_brackets_hold_the_other():
 
 def test_every_score_stands_beside_its_chance():
     rows = [row(seed, mig=0.2, mig_chance=0.01, beta_vae=0.9, beta_vae_chance=0.5) for seed in range(2)]
-    head, cells = comparison_tables.score_rows(comparison.settings_of(rows, comparison.STANDARD))
+    head, cells = comparison_tables.score_rows(comparison.settings_of(rows, STANDARD))
     assert head == ["", "standard loss"] and len(cells) == len(comparison_tables.SCORES)
     told = {label: rest for label, *rest in cells}
     assert told["MIG"] == ["0.20 ± 0.00 (0.01)"] and told["β-VAE score"] == ["0.90 ± 0.00 (0.50)"]
@@ -48,7 +49,7 @@ def test_the_scores_are_those_that_a_run_is_measured_by():
 def test_what_turning_could_gain_is_the_best_less_the_trained():
     known = {"mig": 0.2, "mig_chance": 0.01, "mig_turned": 0.1, "mig_highest": 0.5, "mean_correlation": 0.4}
     rows = [row(seed, **known) for seed in range(2)]
-    (base,) = comparison.settings_of(rows, comparison.STANDARD)
+    (base,) = comparison.settings_of(rows, STANDARD)
     head, cells = comparison_tables.turning_rows(base)
     told = {label: rest for label, *rest in cells}
     assert all(len(line) == len(head) for line in cells)
@@ -59,7 +60,7 @@ def test_what_turning_could_gain_is_the_best_less_the_trained():
 
 def test_what_is_found_at_another_rotation_says_so():
     rows = [row(seed, disentanglement=0.6, disentanglement_at_aligned=0.5) for seed in range(2)]
-    _, cells = comparison_tables.turning_rows(comparison.settings_of(rows, comparison.STANDARD)[0])
+    _, cells = comparison_tables.turning_rows(comparison.settings_of(rows, STANDARD)[0])
     told = {label: rest for label, *rest in cells}
     found = told["DCI disentanglement (where the alignment is best)"]
     assert found == ["–", "–", "0.60 ± 0.00", "0.50 ± 0.00", "-0.10 ± 0.00"]

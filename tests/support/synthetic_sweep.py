@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from vaelib.study.comparison import BASE
+from vaelib.study.methods import BASE
 
 _SHRINKS = {"entanglement": 12, "covariance": 3, "dip_vae_i": 9, "dip_vae_ii": 9, "total_correlation": 30}
 _SCORES = ("mig", "sap", "disentanglement", "alignment", "beta_vae", "factor_vae", "tangent_alignment")

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from vaelib import analysis, figures, metrics
 from vaelib.analysis.loss import Factors
 from vaelib.statistics import Numbers, intervals
-from vaelib.study import comparison
-from vaelib.study.comparison import Estimate, Row, Setting
+from vaelib.study import comparison, quantities
+from vaelib.study.comparison import Estimate, Setting
 from vaelib.study.orientation import equal_area, factor_direction, sheet_normal
+from vaelib.study.quantities import Row
 from vaelib.study.theory import excess_kurtosis, on_axes, on_diagonal, turned_square
 
 _NAMES: dict[Factors, str] = {"uniform": "uniform", "normal": "normal", "laplace": "sparse (Laplace)"}
@@ -91,7 +92,7 @@ def place_in_range(groups: Sequence[Setting], others: Sequence[Setting] = ()) ->
         n = len(comparison.values(group.rows, "term_rank"))
         if n:
             right.fill_between([place - 0.4, place + 0.4], *intervals.of_uniforms(n), color="0.9", linewidth=0)
-    for axis, quantity in ((left, comparison.place_of_term), (right, comparison.column("term_rank"))):
+    for axis, quantity in ((left, quantities.place_of_term), (right, quantities.column("term_rank"))):
         for place, group in zip(places, every, strict=True):
             _strip(axis, place, comparison.values(group.rows, quantity), figures.sweep.LOOKS[group.method.name][0])
         if others:

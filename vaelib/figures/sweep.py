@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from vaelib import figures
 from vaelib.study import comparison
-from vaelib.study.comparison import METHODS, QUANTITIES, STANDARD, Method, Quantity, Row, Setting
+from vaelib.study.comparison import Setting
+from vaelib.study.methods import LEARNED, METHODS, STANDARD, Method
+from vaelib.study.quantities import QUANTITIES, Quantity, Row, column, total_variance
 
 Numbers = NDArray[np.float64]
 
@@ -55,7 +57,7 @@ def groups(rows: Sequence[Row]) -> dict[str, list[Setting]]:
 
 
 def phase_diagram(rows: Sequence[Row], names: Sequence[str] = PANELS, *, allowed: float = 1.25) -> Figure:
-    """Draw quantities of `comparison.QUANTITIES` over the reconstruction error, a panel for each.
+    """Draw quantities of `QUANTITIES` over the reconstruction error, a panel for each.
 
     Every run is a dot; the line joins a method's means over seeds, from weak to strong, beginning at what the method
     adds to. Shaded: errors up to `allowed` times the standard loss's median. Dashed: the chance or reference level,
@@ -119,7 +121,7 @@ def _panel(axis: Axes, rows: Sequence[Row], found: dict[str, list[Setting]], qua
 def living_phase_diagram(rows: Sequence[Row]) -> Any:
     """Return the phase diagram for the page: every run a dot that tells its method, strength and seed.
 
-    A menu chooses the quantity on the y axis among those of `comparison.QUANTITIES` that any run has; the legend
+    A menu chooses the quantity on the y axis among those of `QUANTITIES` that any run has; the legend
     hides methods. Raises ValueError without runs.
     """
     import plotly.graph_objects as go
@@ -209,9 +211,9 @@ def batch_sizes(rows: Sequence[Row], kept: Sequence[Setting], batches: Sequence[
     """
     quantities: tuple[tuple[str, Any], ...] = (
         ("relative error (%)", lambda row: _times(row.get("relative_error"), 100)),
-        ("mean |correlation|", comparison.column("mean_correlation")),
-        ("alignment with $(a, b)$", comparison.column("alignment")),
-        ("total variance of the latents", comparison.total_variance),
+        ("mean |correlation|", column("mean_correlation")),
+        ("alignment with $(a, b)$", column("alignment")),
+        ("total variance of the latents", total_variance),
     )
     figure, axes = plt.subplots(2, 2, figsize=(8, 5.4))
     for axis, (title, quantity) in zip(axes.flat, quantities, strict=True):
@@ -241,7 +243,7 @@ def by_sigma(rows: Sequence[Row], betas: Sequence[float]) -> Figure:
     """
     names = ("mean_correlation", "tangent_alignment", "alignment", "active_units")
     figure, axes = plt.subplots(2, 2, figsize=(8, 5.2))
-    kinds = (("constant", "constant σ", STANDARD.name), ("learned", "learned σ", comparison.LEARNED.name))
+    kinds = (("constant", "constant σ", STANDARD.name), ("learned", "learned σ", LEARNED.name))
     for axis, name in zip(axes.flat, names, strict=True):
         quantity = QUANTITIES[name]
         together = []

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from vaelib import evaluation, figures, metrics
 from vaelib.disentanglement import unmixing
 from vaelib.study import comparison
-from vaelib.study.comparison import Row
+from vaelib.study.quantities import Row
 
 Numbers = NDArray[np.float64]
 

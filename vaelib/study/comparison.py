@@ -1,107 +1,25 @@
-"""Runs of a sweep compared: which method a run belongs to, means over seeds with intervals, equal error.
+"""Runs of a sweep compared: those of a setting picked, means over seeds with intervals, equal error.
 
-A row is one run: its settings and measures by name, None where undefined (`vaelib.evaluation.measure`). Pure functions
-of such rows; nothing here loads Keras.
+Pure functions of rows (`vaelib.study.quantities.Row`); nothing here loads Keras.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vaelib.errors import SettingError
-from vaelib.experiment import Experiment
 from vaelib.statistics import intervals
-
-Row = Mapping[str, Any]
-
-_VARIED = (
-    "region", "sample_weights", "latent_dim", "variance", "initial_rotation", "beta", "penalty", "gamma", "batch_size",
-)  # fmt: skip
-BASE: dict[str, Any] = Experiment.from_profile("sweep").model_dump(include=set(_VARIED))
-"""What a setting is where `pick` is not told otherwise: the sweep's own."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to ask for disentangled latents: the settings it fixes, and the one that is its strength."""
-
-    name: str
-    """Its name in the figures."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    strength: str = "gamma"
-    start: Mapping[str, Any] | None = field(default_factory=dict)
-    """The settings of what it adds to, where its line begins; None for nothing."""
-
-    @property
-    def symbol(self) -> str:
-        """The letter of its strength."""
-        return {"gamma": "γ", "beta": "β"}[self.strength]
-
-
-STANDARD = Method("standard loss", start=None)
-STUDY = Method("study's term", {"penalty": "entanglement"})
-LEARNED = Method("β-VAE with learned σ", {"variance": "learned"}, strength="beta", start=None)
-METHODS = (
-    STUDY,
-    Method("covariance", {"penalty": "covariance"}),
-    Method("DIP-VAE-I", {"penalty": "dip_vae_i"}),
-    Method("β-TCVAE", {"penalty": "total_correlation"}),
-    LEARNED,
-    Method(
-        "DIP-VAE-II with learned σ", {"variance": "learned", "penalty": "dip_vae_ii"}, start={"variance": "learned"}
-    ),
-)
-"""All but the standard loss, which all with constant σ are compared with."""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One number of a run for an axis: its label, how to read it, and what chance or a reference gives."""
-
-    label: str
-    value: Callable[[Row], float | None]
-    chance: str | float | None = None
-    """The column of the chance level, or a reference value."""
-    reference: str = "chance"
-    """What that level is, in a word or two."""
-    span: tuple[float, float] | None = None
-    """What an axis shows at least, so that noise does not fill it."""
-
-
-def column(name: str) -> Callable[[Row], float | None]:
-    """Return the function that takes a row's number of this name, None where it has none."""
-    return lambda row: row.get(name)
-
-
-def excess_curl(row: Row) -> float | None:
-    """Return how many degrees the sheet's edges bend beyond its middle, None where that was not measured."""
-    edge, middle = row.get("curl_edge"), row.get("curl_middle")
-    return None if edge is None or middle is None else edge - middle
-
-
-QUANTITIES = {
-    "mean_correlation": Quantity("mean |correlation|", column("mean_correlation"), "mean_correlation_chance"),
-    "alignment": Quantity("alignment with $(a, b)$", column("alignment"), "alignment_turned", "turned at random"),
-    "active_units": Quantity("active units", column("active_units"), 2.0, "as many as factors", (0, 3)),
-    "normal_distance": Quantity("distance from a Gaussian", column("normal_distance"), 0.0, "Gaussian"),
-    "twonn": Quantity("intrinsic dimension", column("twonn"), 2.0, "a sheet", (1, 3)),
-    "excess_curl": Quantity("curl, edges less middle (°)", excess_curl, 0.0, "no more than the middle"),
-    "mig": Quantity("MIG", column("mig"), "mig_chance"),
-    "disentanglement": Quantity("DCI disentanglement", column("disentanglement"), "disentanglement_chance"),
-    "beta_vae": Quantity("β-VAE score", column("beta_vae"), 0.5),
-    "factor_vae": Quantity("FactorVAE score", column("factor_vae"), 0.5),
-    "tangent_alignment": Quantity("tangent alignment", column("tangent_alignment"), "tangent_alignment_chance"),
-}
-"""What the figures can have on their y axis, by name. The first six are the phase diagram's panels."""
+from vaelib.study.methods import BASE, METHODS, STANDARD, Method
+from vaelib.study.quantities import Quantity, Row, column
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n seeds and half the width of its 95 % interval by Student's t, not a number for n below 2."""
+    """A mean over n seeds and half the width of its 95 % interval by Student's t, which is NaN for n below 2."""
 
     mean: float
     half: float
@@ -118,7 +36,12 @@ class Estimate:
         return self.mean + self.half
 
     def text(self, form: str = ".2f", scale: float = 1.0) -> str:
-        """Return "mean ± half", the mean alone for one seed, "not run" for none."""
+        """Return "mean ± half", the mean alone for one seed, "not run" for none.
+
+        Args:
+            form: The format of both numbers.
+            scale: What both are multiplied by, 100 for percent.
+        """
         if self.n == 0:
             return "not run"
         mean = format(self.mean * scale, form)
@@ -158,34 +81,35 @@ class Setting:
 def pick(rows: Sequence[Row], **settings: Any) -> list[Row]:
     """Return the rows whose settings equal the given ones, all others of `BASE` being at their base, by seed.
 
-    Without a weight (gamma = 0) any penalty is the same. A setting that a row lacks counts as at its base. Raises
-    SettingError for a setting that is not in `BASE`.
+    Without a weight (gamma = 0) any penalty is the same. A setting that a row lacks counts as at its base.
+
+    Raises:
+        SettingError: For a setting that is not in `BASE`.
     """
     if unknown := sorted(set(settings) - set(BASE)):
         raise SettingError(f"{unknown[0]!r} is not a setting that runs are picked by; allowed: {', '.join(BASE)}")
     wanted = {**BASE, **settings}
     if wanted["gamma"] == 0:
         del wanted["penalty"]
-    found = [row for row in rows if all(_same(row.get(name, BASE[name]), value) for name, value in wanted.items())]
-    return sorted(found, key=lambda row: row.get("seed", 0))
+    picked = [row for row in rows if all(_same(row.get(name, BASE[name]), value) for name, value in wanted.items())]
+    return sorted(picked, key=lambda row: row.get("seed", 0))
 
 
 def tried(rows: Sequence[Row], name: str, **settings: Any) -> list[Any]:
     """Return in order which values of one setting the rows have, all others being as in `pick`."""
-    there = sorted({row.get(name, BASE[name]) for row in rows})
-    return [each for each in there if pick(rows, **{**settings, name: each})]
+    candidates = sorted({row.get(name, BASE[name]) for row in rows})
+    return [value for value in candidates if pick(rows, **{**settings, name: value})]
 
 
 def values(rows: Sequence[Row], quantity: str | Callable[[Row], float | None]) -> NDArray[np.float64]:
-    """Return the finite numbers that rows have of a quantity: a column's name, or a function of a row."""
+    """Return (n,): the finite numbers that rows have of a quantity, a column's name or a function of a row."""
     function = column(quantity) if isinstance(quantity, str) else quantity
-    found = [value for value in map(function, rows) if value is not None]
-    numbers = np.asarray(found, dtype=np.float64)
+    numbers = np.asarray([number for number in map(function, rows) if number is not None], dtype=np.float64)
     return numbers[np.isfinite(numbers)]
 
 
 def estimate(rows: Sequence[Row], quantity: str | Callable[[Row], float | None]) -> Estimate:
-    """Return the mean over the rows of what `values` finds, with its 95 % interval."""
+    """Return the mean over the rows of a quantity's finite numbers (`values`), with its 95 % interval."""
     return interval(values(rows, quantity))
 
 
@@ -194,15 +118,15 @@ def interval(numbers: Sequence[float] | NDArray[np.float64]) -> Estimate:
     n = len(numbers)
     if n == 0:
         return Estimate(math.nan, math.nan, 0)
-    found = intervals.of_mean(numbers)
-    return Estimate(found.estimate, found.half if n > 1 else math.nan, n)
+    mean = intervals.of_mean(numbers)
+    return Estimate(mean.estimate, mean.half if n > 1 else math.nan, n)
 
 
 def difference(rows: Sequence[Row], others: Sequence[Row], quantity: str | Callable[[Row], float | None]) -> Estimate:
     """Return the mean over the seeds in both of a quantity's difference, rows less others, with its interval."""
     function = column(quantity) if isinstance(quantity, str) else quantity
-    there = {row["seed"]: function(row) for row in others}
-    pairs = [(function(row), there.get(row["seed"])) for row in rows]
+    of_others = {row["seed"]: function(row) for row in others}
+    pairs = [(function(row), of_others.get(row["seed"])) for row in rows]
     return interval([a - b for a, b in pairs if a is not None and b is not None])
 
 
@@ -210,28 +134,31 @@ def less(rows: Sequence[Row], name: str, other: str) -> Estimate:
     """Return the mean over the rows of one column less another, with its interval."""
 
     def apart(row: Row) -> float | None:
-        one, two = row.get(name), row.get(other)
-        return None if one is None or two is None else one - two
+        minuend, subtrahend = row.get(name), row.get(other)
+        return None if minuend is None or subtrahend is None else minuend - subtrahend
 
     return estimate(rows, apart)
 
 
 def level(rows: Sequence[Row], quantity: Quantity) -> float | None:
-    """Return the chance or reference level of a quantity: the mean over the rows where it is a column."""
+    """Return the chance or reference level of a quantity: the mean over the rows where it is a column.
+
+    None for a quantity without one, and where no row has the column.
+    """
     if not isinstance(quantity.chance, str):
         return quantity.chance
-    found = values(rows, quantity.chance)
-    return float(found.mean()) if len(found) else None
+    numbers = values(rows, quantity.chance)
+    return float(numbers.mean()) if len(numbers) else None
 
 
 def settings_of(rows: Sequence[Row], method: Method) -> list[Setting]:
     """Return a method's settings in the rows, from weak to strong; no strength of 0, which is the standard loss."""
     if method is STANDARD:
-        found = pick(rows)
-        return [Setting(method, 0.0, tuple(found))] if found else []
-    strengths = [each for each in tried(rows, method.strength, **method.settings) if each]
-    groups = [pick(rows, **{**method.settings, method.strength: each}) for each in strengths]
-    return [Setting(method, each, tuple(group)) for each, group in zip(strengths, groups, strict=True)]
+        standard = pick(rows)
+        return [Setting(method, 0.0, tuple(standard))] if standard else []
+    strengths = [value for value in tried(rows, method.strength, **method.settings) if value]
+    groups = [pick(rows, **{**method.settings, method.strength: value}) for value in strengths]
+    return [Setting(method, value, tuple(group)) for value, group in zip(strengths, groups, strict=True)]
 
 
 def with_batch(rows: Sequence[Row], setting: Setting, batch_size: int) -> list[Row]:
@@ -242,30 +169,36 @@ def with_batch(rows: Sequence[Row], setting: Setting, batch_size: int) -> list[R
 def tried_with_batches(rows: Sequence[Row]) -> tuple[list[Setting], list[int]]:
     """Return the settings that were trained with every batch size that the rows have, and these sizes in order."""
     sizes = sorted({row.get("batch_size", BASE["batch_size"]) for row in rows})
-    every = [setting for method in (STANDARD, *METHODS) for setting in settings_of(rows, method)]
-    return [each for each in every if all(with_batch(rows, each, size) for size in sizes)], sizes
+    settings = [setting for method in (STANDARD, *METHODS) for setting in settings_of(rows, method)]
+    return [setting for setting in settings if all(with_batch(rows, setting, size) for size in sizes)], sizes
 
 
 def at_equal_error(rows: Sequence[Row], allowed: float = 1.25) -> list[Setting]:
     """Return the standard loss and, of each method, the strongest setting that reconstructs about as well.
 
-    That is the largest strength whose median relative error over seeds is at most `allowed` times the standard loss's.
-    The median, since now and then a training goes astray and would speak for all others in a mean. A method without
-    any such setting is left out. Raises ValueError for an `allowed` below 1 and without runs of the standard loss.
+    The median over seeds decides, since now and then a training goes astray and would outweigh all others in a mean.
+    A method without any such setting is left out.
+
+    Args:
+        rows: Runs, those of the standard loss among them.
+        allowed: How many times the standard loss's median relative error a setting's may be, 1 or more.
+
+    Raises:
+        ValueError: For another `allowed`, and without runs of the standard loss.
     """
     if not allowed >= 1:
         raise ValueError(f"allowed = {allowed!r}; allowed: numbers from 1")
     limit = error_limit(rows, allowed)
     chosen = settings_of(rows, STANDARD)
     for method in METHODS:
-        chosen += [each for each in settings_of(rows, method) if median_error(each.rows) <= limit][-1:]
+        chosen += [setting for setting in settings_of(rows, method) if median_error(setting.rows) <= limit][-1:]
     return chosen
 
 
 def median_error(rows: Sequence[Row]) -> float:
     """Return the median relative error of runs; infinity where none has one."""
-    found = values(rows, "relative_error")
-    return float(np.median(found)) if len(found) else math.inf
+    errors = values(rows, "relative_error")
+    return float(np.median(errors)) if len(errors) else math.inf
 
 
 def error_limit(rows: Sequence[Row], allowed: float = 1.25) -> float:
@@ -282,7 +215,7 @@ def outliers(rows: Sequence[Row], limit: float) -> int:
 
 
 def without_outliers(groups: Sequence[Setting], limit: float) -> list[Setting]:
-    """Return the settings with those runs alone that `outliers` does not count; a setting without any is left out."""
+    """Return the settings without the runs that `outliers` counts; a setting that has no others is left out."""
     steady = []
     for group in groups:
         rows = tuple(row for row in group.rows if not outliers([row], limit))
@@ -298,32 +231,18 @@ def alive(setting: Setting) -> bool:
 def sided(groups: Sequence[Setting], others: Sequence[Row], name: str, word: str) -> str:
     """Return "a, b and c": the settings that lie "above" or "below" other runs in a quantity, seed by seed.
 
-    That is `difference` with its whole interval on that side of 0; "none" where no setting does.
+    That is `difference` with its whole interval on that side of 0; "none" where no setting lies there.
     """
-    return listed([one.label for one in groups if difference(one.rows, others, name).side() == word])
+    return listed([group.label for group in groups if difference(group.rows, others, name).side() == word])
 
 
 def sides(groups: Sequence[Setting], others: Sequence[Row], names: Sequence[str]) -> dict[tuple[str, str], list[str]]:
     """Return by quantity and by "above" or "below" the names of the methods that lie there, judged as by `sided`."""
     return {
-        (name, word): [one.method.name for one in groups if difference(one.rows, others, name).side() == word]
+        (name, word): [group.method.name for group in groups if difference(group.rows, others, name).side() == word]
         for name in names
         for word in ("above", "below")
     }
-
-
-def total_variance(row: Row) -> float | None:
-    """Return the variances of a run's latents, summed."""
-    spreads = [row.get(f"spread_{k + 1}") for k in range(int(row.get("latent_dim", 3)))]
-    return None if None in spreads else float(sum(float(spread) ** 2 for spread in spreads if spread is not None))
-
-
-def place_of_term(row: Row) -> float | None:
-    """Return where the entanglement lies in its range over all rotations: 0 the lowest, 1 the highest."""
-    lowest, highest, value = row.get("term_lowest"), row.get("term_highest"), row.get("term")
-    if value is None or lowest is None or highest is None or not highest > lowest:
-        return None
-    return float((value - lowest) / (highest - lowest))
 
 
 def listed(names: Sequence[str]) -> str:
@@ -333,7 +252,7 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _same(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, str) or isinstance(found, str) or found is None:
-        return bool(found == wanted)
-    return math.isclose(found, wanted, rel_tol=1e-9)
+def _same(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, str) or isinstance(value, str) or value is None:
+        return bool(value == wanted)
+    return math.isclose(value, wanted, rel_tol=1e-9)

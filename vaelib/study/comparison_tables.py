@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from vaelib.study.comparison import Row, Setting, estimate, less, listed, median_error, outliers
+from vaelib.study.comparison import Setting, estimate, less, listed, median_error, outliers
+from vaelib.study.quantities import Row
 
 Sides = Mapping[tuple[str, str], Sequence[str]]
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vaelib.statistics import Numbers
-from vaelib.study.comparison import Row
+from vaelib.study.quantities import Row
 
 
 def sheet_normal(row: Row) -> Numbers | None:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from vaelib.study.comparison import BASE, Row
+from vaelib.study.methods import BASE
+from vaelib.study.quantities import Row
 from vaelib.study.verdicts import value
 
 COLUMNS = {

@@ -13,7 +13,9 @@ from vaelib.errors import SettingError
 from vaelib.experiment import Experiment
 from vaelib.nn.rotation import initial_rotation
 from vaelib.study import claims
-from vaelib.study.comparison import BASE, Row, excess_curl, pick
+from vaelib.study.comparison import pick
+from vaelib.study.methods import BASE
+from vaelib.study.quantities import Row, excess_curl
 
 # What single runs' columns add up to.
 _DERIVED: dict[str, Callable[[Row], float | None]] = {
