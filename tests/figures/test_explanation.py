@@ -61,7 +61,7 @@ def test_other_methods_stand_beyond_a_line_by_name():
         np.testing.assert_allclose(dots.get_ydata(), expected)
         np.testing.assert_allclose(mean.get_ydata(), expected.mean())
         assert min(dots.get_xdata()) > line > len(groups) - 1
-        assert dots.get_color() == figures.sweep.LOOKS[other.method.name][0]
+        assert dots.get_color() == figures.methods.LOOKS[other.method.name][0]
     assert len(right.collections) == len(groups) + len(others)
 
 

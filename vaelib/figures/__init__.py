@@ -31,7 +31,7 @@ from vaelib.figures.styling import (
 )
 from vaelib.system import lazy
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for mypy; at run time any module of this folder is one
     from vaelib.figures import dataset as dataset
     from vaelib.figures import embedding as embedding
     from vaelib.figures import estimator_bias as estimator_bias
@@ -40,27 +40,12 @@ if TYPE_CHECKING:
     from vaelib.figures import ledger as ledger
     from vaelib.figures import live as live
     from vaelib.figures import loss as loss
+    from vaelib.figures import methods as methods
     from vaelib.figures import paper as paper
     from vaelib.figures import sweep as sweep
     from vaelib.figures import training as training
     from vaelib.figures import transects as transects
     from vaelib.figures import unmixing as unmixing
-
-_CHAPTERS = (
-    "dataset",
-    "embedding",
-    "estimator_bias",
-    "explanation",
-    "explorer",
-    "ledger",
-    "live",
-    "loss",
-    "paper",
-    "sweep",
-    "training",
-    "transects",
-    "unmixing",
-)
 
 __all__ = [
     "BLACK",
@@ -87,4 +72,4 @@ __all__ = [
     "viewing_angles",
 ]
 
-__getattr__ = lazy.attributes(__name__, {name: f"{__name__}.{name}" for name in _CHAPTERS})
+__getattr__ = lazy.modules(__name__, __path__)

@@ -94,7 +94,7 @@ def place_in_range(groups: Sequence[Setting], others: Sequence[Setting] = ()) ->
             right.fill_between([place - 0.4, place + 0.4], *intervals.of_uniforms(n), color="0.9", linewidth=0)
     for axis, quantity in ((left, quantities.place_of_term), (right, quantities.column("term_rank"))):
         for place, group in zip(places, every, strict=True):
-            _strip(axis, place, comparison.values(group.rows, quantity), figures.sweep.LOOKS[group.method.name][0])
+            _strip(axis, place, comparison.values(group.rows, quantity), figures.methods.LOOKS[group.method.name][0])
         if others:
             names = [group.tick for group in groups] + [group.label.replace(" (", "\n(") for group in others]
             axis.set_xticks(places, names, rotation=90, fontsize=8, linespacing=1.05)
