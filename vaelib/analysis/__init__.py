@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vaelib.system import lazy
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for mypy; at run time any module of this folder is one
     from vaelib.analysis import dataset as dataset
     from vaelib.analysis import embedding as embedding
     from vaelib.analysis import explorer as explorer
@@ -16,6 +16,4 @@ if TYPE_CHECKING:
     from vaelib.analysis import training as training
     from vaelib.analysis import transects as transects
 
-_CHAPTERS = ("dataset", "embedding", "explorer", "loss", "training", "transects")
-
-__getattr__ = lazy.attributes(__name__, {name: f"{__name__}.{name}" for name in _CHAPTERS})
+__getattr__ = lazy.modules(__name__, __path__)
