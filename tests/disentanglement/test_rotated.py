@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 
 from vaelib import disentanglement, geometry, losses, metrics
 from vaelib.disentanglement import rotated
@@ -85,12 +84,3 @@ def test_the_planes_turn_with_the_points() -> None:
     assert found.value == pytest.approx(tangents.tangent_alignment(mu).value)
     again = tangents.tangent_alignment(mu @ found.at_highest.T).value
     assert again == pytest.approx(found.highest, abs=1e-6)
-
-
-def test_rotations_are_uniform_and_drawn_again_alike() -> None:
-    turns = geometry.random_rotations(3, 4000, seed=1)
-    assert np.linalg.det(turns) == pytest.approx(np.ones(4000))
-    assert turns.mean(axis=0) == pytest.approx(np.zeros((3, 3)), abs=0.05)
-    angles = Rotation.from_matrix(turns).magnitude()
-    assert angles.mean() == pytest.approx(np.pi / 2 + 2 / np.pi, abs=0.03)  # of the density (1 - cos)/π
-    assert (geometry.random_rotations(3, 10, seed=1) == turns[:10]).all()

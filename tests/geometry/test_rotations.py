@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial.transform import Rotation
 
 from vaelib import geometry, losses
 
@@ -43,3 +44,12 @@ def test_a_score_that_rotation_does_not_change_has_no_position() -> None:
     found = geometry.over_rotations(lambda _: 2.0, mu, samples=20)
     assert (found.value, found.lowest, found.highest, found.position) == (2, 2, 2, 0)
     assert geometry.over_rotations(lambda points: float(points.std()), mu[:, :1], samples=20).position == 0
+
+
+def test_rotations_are_uniform_and_drawn_again_alike() -> None:
+    turns = geometry.random_rotations(3, 4000, seed=1)
+    assert np.linalg.det(turns) == pytest.approx(np.ones(4000))
+    assert turns.mean(axis=0) == pytest.approx(np.zeros((3, 3)), abs=0.05)
+    angles = Rotation.from_matrix(turns).magnitude()
+    assert angles.mean() == pytest.approx(np.pi / 2 + 2 / np.pi, abs=0.03)  # of the density (1 - cos)/π
+    assert (geometry.random_rotations(3, 10, seed=1) == turns[:10]).all()
