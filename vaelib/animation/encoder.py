@@ -1,4 +1,4 @@
-"""Making films: frames drawn by several processes, encoded as they come, and a file that is whole or not there.
+"""Making films: several processes draw the frames, which are encoded as they come; a film is complete or not there.
 
 Every film is an MP4 (H.264, yuv420p, so that all browsers play it) with a poster, a PNG of the same name.
 """
@@ -37,14 +37,15 @@ _ENCODING = ["-pix_fmt", "yuv420p", "-movflags", "+faststart", "-crf", "24", "-p
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure that is drawn into, frame by frame.
+    """A figure that is drawn frame by frame.
 
-    figure: an even number of pixels each way. draw: called with a frame's number; moves the artists in `moving`. Only
-    these are drawn anew for each frame; text and colour bars would take most of the time.
+    Only the moving artists are drawn anew for each frame; text and colour bars would take most of the time.
     """
 
     figure: Figure
+    """Its width and height are even numbers of pixels."""
     draw: Callable[[int], None]
+    """Called with a frame's number; moves the artists in `moving`."""
     moving: Sequence[Artist]
 
 
@@ -59,12 +60,24 @@ def render(
     progress: bool = True,
     workers: int | None = None,
 ) -> Path:
-    """Write the film and its poster, and return the film's path.
+    """Write a film and its poster.
 
-    make: returns the drawing; it is called once in each process, so what it refers to must pickle. hold: how often the
-    last frame is repeated. poster: the frame that is the poster, from the end if negative. workers: processes that
-    draw, by default one a core; 1 draws in this one. Raises ValueError for another suffix than .mp4 and for no frames,
-    StoreError when the film cannot be written.
+    Args:
+        path: The film; its suffix is .mp4.
+        make: Returns the drawing. It is called once in each process, so what it refers to must pickle.
+        frames: Their number.
+        fps: Frames a second.
+        hold: How often the last frame is repeated.
+        poster: The frame that is the poster, counted from the end if negative.
+        progress: Show a progress bar.
+        workers: The number of processes that draw, by default one a core; 1 draws in this one.
+
+    Returns:
+        The film's path.
+
+    Raises:
+        ValueError: for another suffix and for no frames.
+        StoreError: when the film cannot be written.
     """
     path = storage.user_path(path)
     if path.suffix != ".mp4" or frames < 1:
@@ -81,10 +94,8 @@ def render(
         film = Path(folder) / "film.mp4"
         try:
             with writer.saving(canvas.figure, str(film), canvas.figure.dpi):
-                shown = tqdm(
-                    pictures, path.name, frames, unit="frame", leave=False, mininterval=1, disable=not progress
-                )
-                for frame, picture in enumerate(shown):
+                bar = tqdm(pictures, path.name, frames, unit="frame", leave=False, mininterval=1, disable=not progress)
+                for frame, picture in enumerate(bar):
                     writer.grab_frame(picture=picture)
                     if frame == poster % frames:
                         Image.fromarray(picture).convert("RGB").save(still, format="png")
@@ -99,9 +110,18 @@ def render(
 
 
 def gif(film: str | os.PathLike[str], *, width: int = 560, fps: int = 8) -> Path:
-    """Write a film as a GIF of the same name, for places that play no video, and return its path.
+    """Write a film as a GIF of the same name, for places that play no video.
 
-    width: pixels. fps: of the GIF; frames between are left out. Raises StoreError when it cannot be read or written.
+    Args:
+        film: An MP4.
+        width: Of the GIF, in pixels.
+        fps: Frames a second of the GIF; the frames between are left out.
+
+    Returns:
+        The GIF's path.
+
+    Raises:
+        StoreError: when the film cannot be read or the GIF cannot be written.
     """
     film = storage.user_path(film)
     # One palette of few colours for the whole film, and only the rectangle that changed, keep it small.
@@ -110,11 +130,11 @@ def gif(film: str | os.PathLike[str], *, width: int = 560, fps: int = 8) -> Path
         "[a]palettegen=max_colors=64:stats_mode=full[p];[b][p]paletteuse=dither=none:diff_mode=rectangle"
     )
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(film), "-vf", chain, "-f", "gif", "-"]
-    made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
-    if made.returncode:
-        raise StoreError(f"cannot make a GIF of {film}: {made.stderr.decode(errors='replace').strip()}")
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    if process.returncode:
+        raise StoreError(f"cannot make a GIF of {film}: {process.stderr.decode(errors='replace').strip()}")
     path = film.with_suffix(".gif")
-    storage.write(path, made.stdout)
+    storage.write(path, process.stdout)
     return path
 
 
@@ -126,7 +146,7 @@ class _Canvas:
         self.moving = sorted(drawing.moving, key=lambda artist: artist.zorder)
         self.canvas = FigureCanvasAgg(self.figure)
         for artist in self.moving:
-            artist.set_animated(True)  # leaves them out of the background
+            artist.set_animated(True)  # the background leaves it out
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
@@ -139,15 +159,15 @@ class _Canvas:
         return np.array(self.canvas.buffer_rgba())
 
 
-_prepared: dict[str, _Canvas] = {}  # in a process that draws: the canvas of the film at hand, by the film's token
+_canvases: dict[str, _Canvas] = {}  # in a process that draws: the canvas of the current film, by the film's token
 
 
 def _chunk(token: str, make: Callable[[], Drawing], style: Any, numbers: range) -> list[NDArray[np.uint8]]:
-    if token not in _prepared:
+    if token not in _canvases:
         mpl.rcParams.update(style)
-        _prepared.clear()
-        _prepared[token] = _Canvas(make())
-    return [_prepared[token].frame(number) for number in numbers]
+        _canvases.clear()
+        _canvases[token] = _Canvas(make())
+    return [_canvases[token].frame(number) for number in numbers]
 
 
 def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers: int) -> Iterator[NDArray[np.uint8]]:
@@ -159,14 +179,14 @@ def _pictures(canvas: _Canvas, make: Callable[[], Drawing], frames: int, workers
         return
     token = uuid.uuid4().hex
     style = {name: value for name, value in mpl.rcParams.items() if name not in ("backend", "interactive")}
-    # By itself joblib lets its processes outlive one that is killed.
+    # Without the initializer, joblib's processes would outlive this one when it is killed.
     helpers = joblib.Parallel(workers, return_as="generator", initializer=processes.end_with, initargs=(os.getpid(),))
     for pictures in helpers(joblib.delayed(_chunk)(token, make, style, numbers) for numbers in chunks):
         yield from pictures
 
 
 class _Writer(FFMpegWriter):
-    """Sends pictures that are drawn already; matplotlib's own way draws the whole figure again, twice."""
+    """Encodes pictures that are already drawn; matplotlib's own writer would draw the figure twice more."""
 
-    def grab_frame(self, **given: Any) -> None:
-        self._proc.stdin.write(given["picture"].tobytes())  # type: ignore[attr-defined]
+    def grab_frame(self, **options: Any) -> None:
+        self._proc.stdin.write(options["picture"].tobytes())  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The project's own two pictures, for the places that show neither pages nor video; every build makes them anew."""
+"""The project's two pictures for places that show neither pages nor video; every build makes them anew."""
 
 from pathlib import Path
 
@@ -8,17 +8,20 @@ from matplotlib.figure import Figure
 from vaelib import curves, dataset, figures, storage
 from vaelib.animation import encoder
 from vaelib.dataset import DataSet
+from vaelib.figures import living
 from vaelib.figures.scene import Scene
 from vaelib.run import Run
 
 _GRID, _PIXELS, _LINE_WIDTH = 8, 64, 2.0  # of the curves on the left, the same whatever was trained
-_PAIRS = 8  # validation images, each beside what the run makes of it, four rows of two
+_PAIRS = 8  # validation images, each beside its reconstruction, four rows of two
 
 
 def overview(run: Run, data: DataSet) -> Figure:
     """Draw curves over the two factors, unseen images beside their reconstructions, and the sheet coloured by b.
 
-    data: what the run, of three latents, was trained on.
+    Args:
+        run: A finished run with three latents.
+        data: The data set it was trained on.
     """
     figure = Figure(figsize=(12, 4.2), dpi=100, layout="constrained")
     left, middle, right = figure.subfigures(1, 3, width_ratios=[3.6, 3.6, 4.8], squeeze=False)[0]
@@ -46,10 +49,20 @@ def overview(run: Run, data: DataSet) -> Figure:
 
 
 def save(folder: str | Path, run: Run, data: DataSet, walk: Path) -> list[Path]:
-    """Write overview.png and the film `walk` as a GIF 640 pixels wide into a folder, and return both paths.
+    """Write `overview` as overview.png and a film as a GIF.
 
-    Raises StoreError when they cannot be written.
+    Args:
+        folder: Where the picture goes.
+        run: A finished run with three latents.
+        data: The data set it was trained on.
+        walk: The film; its GIF, 640 pixels wide, stands beside it.
+
+    Returns:
+        The paths of the picture and of the GIF.
+
+    Raises:
+        StoreError: when they cannot be written.
     """
     path = Path(folder) / "overview.png"
-    storage.write(path, figures.explorer.png(overview(run, data), colors=128))
+    storage.write(path, living.png(overview(run, data), colors=128))
     return [path, encoder.gif(walk, width=640)]
