@@ -83,8 +83,8 @@ def test_a_device_that_jax_does_not_find_is_one_line(unborn, monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     with pytest.raises(DeviceError) as raised:
         engine.check_devices()
-    told = "JAX_PLATFORMS = 'cuda': this machine has no such device; allowed: what it has, cpu at least, or nothing"
-    assert str(raised.value) == f"{told}, which lets JAX choose"
+    wrong = "JAX_PLATFORMS = 'cuda': this machine has no such device"
+    assert str(raised.value) == f"{wrong}; allowed: those it has, cpu among them, or no value, which lets JAX choose"
 
 
 def test_a_grid_tells_it_before_its_workers_start(unborn, monkeypatch):

@@ -1,1 +1,1 @@
-"""What the networks are built of: Keras and its backend, layers, the optimizer, the rotation of the first weights."""
+"""What the networks are built of: Keras and its backend, layers, the optimizer, the rotation of the initial weights."""

@@ -1,4 +1,4 @@
-"""Adam as one operation a weight, where the backend has it."""
+"""Adam as one operation per weight, where the backend has it."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from vaelib.nn.backend import keras, ops
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras's Adam, with TensorFlow's one operation in the place of a dozen for each weight, equal up to rounding.
+    """Keras's Adam, with TensorFlow's one operation per weight in place of a dozen; equal up to rounding.
 
-    Same variables and settings as its parent; what that operation does not do (AMSGrad, sparse gradients) and other
-    backends are left to the parent. Source: Kingma & Ba 2014.
+    Same variables and settings as its parent, which does what that operation cannot (AMSGrad, sparse gradients), and
+    everything on other backends. Source: Kingma & Ba 2014.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move a variable, and its two averages, by its gradient."""
+        """Update a variable and its two moment estimates by its gradient."""
         if keras.backend.backend() != "tensorflow":
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
@@ -25,7 +25,7 @@ class Adam(keras.optimizers.Adam):
             return ops.cast(value, variable.dtype)
 
         index, step = self._get_variable_index(variable), number(self.iterations + 1)
-        m, v = (each[index].value.handle for each in (self._momentums, self._velocities))
+        m, v = (slots[index].value.handle for slots in (self._momentums, self._velocities))
         first, second = number(self.beta_1), number(self.beta_2)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, m=m, v=v, beta1_power=first**step, beta2_power=second**step,

@@ -7,9 +7,12 @@ from vaelib.experiment import Experiment
 
 
 def initial_rotation(experiment: Experiment) -> NDArray[np.float32] | None:
-    """Return the orthogonal matrix (d, d) that `initial_rotation` asks for, drawn with the run's seed.
+    """Return the orthogonal matrix R that `initial_rotation` asks for, drawn with the run's seed.
 
-    None for "none". The model turns its initial weights and its noise by it, so that μ becomes μ R.
+    The model rotates its initial weights and its noise by it, so that μ becomes μ R.
+
+    Returns:
+        A matrix (d, d), or None for "none".
     """
     if experiment.initial_rotation == "none":
         return None
