@@ -4,17 +4,14 @@ import json
 import re
 import subprocess
 import sys
-from typing import Annotated
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, TypeAdapter, ValidationError
 
 from vaelib import Experiment, SettingError
 from vaelib.experiment import PROFILES, DataSettings
-from vaelib.storage.schema_text import allowed
 
 _SEED = "whole numbers from 0 to 4294967295"
 _STRENGTH = "numbers from 0 to 1000"
@@ -76,31 +73,6 @@ def test_what_is_wrong_in_a_list_is_told_once():
     told = r"^snapshots = '1,two,three'; allowed: lists of whole numbers, as in \[1, 2\]$"
     with pytest.raises(SettingError, match=told):
         Experiment.from_profile("book", snapshots="1,two,three")
-
-
-@pytest.mark.parametrize(
-    ("annotation", "told"),
-    [
-        (Annotated[float, Field(ge=0.5)], "numbers from 0.5"),
-        (Annotated[float, Field(gt=0)], "numbers above 0"),
-        (Annotated[float, Field(le=2.5)], "numbers, up to 2.5"),
-        (Annotated[float, Field(lt=1)], "numbers below 1"),
-        (Annotated[float, Field(ge=0, lt=1)], "numbers from 0, below 1"),
-        (Annotated[int, Field(gt=0, lt=5)], "whole numbers from 1 to 4"),
-        (Annotated[int, Field(multiple_of=4)], "whole numbers, multiples of 4"),
-        (Annotated[int, Field(ge=1)] | None, "whole numbers from 1, or None"),
-        (list[Annotated[int, Field(ge=1)]], "lists of whole numbers from 1, as in [1, 2]"),
-        (str, "text"),
-        (dict[str, int], "a valid dictionary"),
-        (tuple[int, int], "a valid tuple"),
-        (int | list[int], "a valid integer"),
-    ],
-)
-def test_what_is_allowed_is_told_in_words(annotation, told):
-    adapter = TypeAdapter(annotation)
-    with pytest.raises(ValidationError) as caught:
-        adapter.validate_python(object())
-    assert allowed(adapter.json_schema(), caught.value.errors()[0]["msg"]) == told
 
 
 @pytest.mark.parametrize(
