@@ -1,4 +1,4 @@
-"""Keras's start: on a backend that can train, without chatter about a missing GPU. Nothing here imports Keras."""
+"""Starting Keras: on a backend that can train, without chatter about a missing GPU. Nothing here imports Keras."""
 
 import contextlib
 import importlib.util
@@ -16,7 +16,7 @@ _ABSENT = {
     "tensorflow": "TensorFlow is not installed; to use JAX instead set KERAS_BACKEND=jax",
     "jax": 'JAX is not installed, and KERAS_BACKEND=jax asks for it: pip install "jax[cuda12]", or "jax" without a GPU',
 }
-# What TensorFlow writes at its start whatever its level of logging is, and on machines without a GPU as an error.
+# What TensorFlow writes when it starts, whatever its level of logging, and on machines without a GPU as an error.
 _REMARKS = r"WARNING: All log messages before absl::InitializeLog|I\d{4} "
 _NO_GPU = r"E\d{4} .*failed call to cuInit"
 _FILTER = (
@@ -40,9 +40,10 @@ def choose() -> None:
 
 
 def check() -> str:
-    """Return the backend that Keras has or will have: "tensorflow" or "jax".
+    """Return the backend that Keras has or will have, "tensorflow" or "jax".
 
-    Raises DeviceError for any other and for one that is not installed.
+    Raises:
+        DeviceError: It is another one, or is not installed.
     """
     if keras := sys.modules.get("keras"):
         name, source = keras.backend.backend(), "the backend of the imported Keras"
@@ -58,30 +59,35 @@ def check() -> str:
 
 
 def check_devices() -> None:
-    """Raise DeviceError as `check` does, and where JAX_PLATFORMS asks for a device that this machine lacks.
+    """Check the backend and, on JAX, that this machine has the device that JAX_PLATFORMS names.
 
-    JAX is asked in a process of its own, since it takes most of a GPU's memory when it is asked.
+    JAX is asked in a process of its own, since it then reserves most of a GPU's memory.
+
+    Raises:
+        DeviceError: As in `check`, or this machine lacks the device.
     """
     if check() == "jax" and os.environ.get("JAX_PLATFORMS", "cpu") not in ("", "cpu"):
         program = "from vaelib.errors import DeviceError\nfrom vaelib.nn import backend\ntry: backend.device_names()\n"
         program += "except DeviceError as error: print(error)"
-        asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        if asked.stdout:
-            raise DeviceError(asked.stdout.strip())
+        answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+        if answer:
+            raise DeviceError(answer.strip())
 
 
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
     """Return the context in which Keras is imported.
 
-    Raises DeviceError for a backend that cannot train, and when Keras cannot be imported with its settings.
-    TensorFlow's warnings are left out unless TF_CPP_MIN_LOG_LEVEL says otherwise; its errors stay, but for the one
-    that a machine without a GPU makes of that.
+    TensorFlow's warnings are hidden unless TF_CPP_MIN_LOG_LEVEL says otherwise; its errors stay, except the one about
+    a missing GPU.
+
+    Raises:
+        DeviceError: The backend cannot train, or Keras cannot be imported with its settings.
     """
     name = check()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
-    # Maps of many megabytes, which the system would take back and give out anew in every step, page by page, are kept:
-    # a quarter of a step's time on a virtual machine.
+    # Keeps buffers of many megabytes, which the system would otherwise take back and hand out again in every step, page
+    # by page: a quarter of a step's time on a virtual machine.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     # oneDNN's kernels, which TensorFlow leaves out on processors without AVX-512, are faster there too: a training step
     # of 32 images of 64×64 pixels took 110 instead of 157 ms.
@@ -90,48 +96,48 @@ def starting() -> Iterator[None]:
         try:
             yield
         except (ImportError, ValueError, AttributeError) as error:
-            told = " ".join(str(error).split())
-            raise DeviceError(f"Keras cannot start on {name}, with {_settings_file()}: {told}") from error
+            reason = " ".join(str(error).split())
+            raise DeviceError(f"Keras cannot start on {name}, with {_settings_file()}: {reason}") from error
         if name == "tensorflow" and not _has_gpu():
             import tensorflow as tf
 
-            tf.config.list_physical_devices()  # says now what it would say at the first operation
+            tf.config.list_physical_devices()  # writes now what it would write at the first operation
 
 
 @contextlib.contextmanager
 def _without_remarks() -> Iterator[None]:
     """Pass on, line by line, what the block writes to standard error, without the remarks.
 
-    Another process does so, since TensorFlow writes past Python, and what it says before it aborts has to arrive.
+    A process of its own does so: TensorFlow bypasses Python, and what it writes before it aborts has to arrive.
     """
     pattern = _REMARKS if _has_gpu() else f"{_REMARKS}|{_NO_GPU}"
     with contextlib.ExitStack() as stack:
         try:
             stderr = os.dup(2)
             stack.callback(os.close, stderr)
-            passing = subprocess.Popen(
+            remover = subprocess.Popen(
                 [sys.executable, "-ISc", _FILTER, pattern],
                 stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is not for it
+                start_new_session=True,  # out of reach of Ctrl-C
             )
-        except OSError:  # no standard error, or no more processes: nothing is left out
+        except OSError:  # no standard error, or no more processes: nothing is removed
             yield
             return
-        assert passing.stdin
-        with passing.stdin as pipe:
+        assert remover.stdin
+        with remover.stdin as pipe:
             os.dup2(pipe.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(stderr, 2)  # the pipe's last end is closed, which ends the process
+            os.dup2(stderr, 2)  # closes the last end of the pipe, which ends the process
             with contextlib.suppress(subprocess.TimeoutExpired):
-                passing.wait(5)
+                remover.wait(5)
 
 
 def _has_gpu() -> bool:
-    """Return whether the system shows a GPU's driver, and nobody hides it from TensorFlow."""
+    """Return whether the system has a GPU's driver that is not hidden from TensorFlow."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     devices = os.listdir("/dev") if os.path.isdir("/dev") else []
@@ -139,7 +145,7 @@ def _has_gpu() -> bool:
 
 
 def _configured() -> str:
-    """Return the backend that Keras's own file names; Keras writes "tensorflow" there where nobody chose any."""
+    """Return the backend in Keras's own file, where Keras writes "tensorflow" if nobody has chosen one."""
     try:
         return str(json.loads(_settings_file().read_bytes())["backend"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -147,7 +153,7 @@ def _configured() -> str:
 
 
 def _settings_file() -> Path:
-    # Unlike Path's, this expansion leaves alone what has no home, as Keras does.
+    # Unlike Path's, this expansion leaves ~ as it is where there is no home, as Keras does.
     return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "keras.json"
 
 
@@ -156,5 +162,5 @@ def _installed(package: str) -> bool:
         return sys.modules[package] is not None
     try:
         return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # something between keeps it away
+    except (ImportError, ValueError):  # a broken package, or an import hook that hides it
         return False

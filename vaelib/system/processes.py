@@ -1,4 +1,4 @@
-"""Processes that help this one: begun without the user's program, kept from its Ctrl-C, ended with it."""
+"""Helper processes: started without the user's program, out of reach of its Ctrl-C, ended with it."""
 
 import contextlib
 import os
@@ -9,52 +9,48 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import resource_tracker, spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from tqdm import tqdm
 
-if TYPE_CHECKING:
-    pass
-
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-"""What TensorFlow has to find in the environment of a process that is to train on one core."""
+"""The environment in which TensorFlow trains on one core."""
 
 GLANCE = 0.1
-"""Seconds between two looks at whether Ctrl-C came."""
+"""Seconds between two checks for Ctrl-C."""
 
 
 @contextlib.contextmanager
 def interrupts_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C in a list while the block runs, and answer it at the block's end, however it ends.
+    """Collect Ctrl-C in a list while the block runs, and handle it when the block ends, however it ends.
 
-    Raised at any moment instead, a KeyboardInterrupt can leave a lock held that another thread waits for, or be lost in
-    a destructor. Ctrl-C that this process ignores stays ignored.
+    A KeyboardInterrupt at an arbitrary moment can leave a lock held that another thread waits for, or be lost in a
+    destructor. A process that ignores Ctrl-C still does.
     """
-    came: list[int] = []
+    interrupts: list[int] = []
     # Only the main thread sets handlers, and only it is interrupted.
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     if not main or not callable(handler):
-        yield came
+        yield interrupts
         return
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
     try:
-        yield came
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, handler)
-        if came:
+        if interrupts:
             handler(signal.SIGINT, None)
 
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back from the processes that are started in the block for good, from this one until its end.
+    """Block Ctrl-C for good in the processes that the block starts, and in this one until the block ends.
 
-    A terminal sends Ctrl-C to all of them; only the first is to answer, and not while it starts another.
+    A terminal sends Ctrl-C to all of them; only this one is to handle it, and not while it starts another.
     """
-    # Where multiprocessing starts this helper, it lets signals through again.
-    resource_tracker.ensure_running()
+    resource_tracker.ensure_running()  # whose start by multiprocessing in the block would unblock signals
     with interrupts_noted():
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which new processes inherit
         try:
@@ -66,7 +62,10 @@ def interrupts_held() -> Iterator[None]:
 def pool(workers: int, *, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> ProcessPoolExecutor:
     """Return a pool of new processes, which do not run the user's program again.
 
-    begin, given: what each runs first, and its arguments; by default they end with this process, however it ends.
+    Args:
+        workers: The number of processes.
+        begin: What each runs first; by default something that ends it with this process, however that ends.
+        given: The arguments of `begin`.
     """
     if begin is None:
         begin, given = end_with, (os.getpid(),)
@@ -75,7 +74,7 @@ def pool(workers: int, *, begin: Callable[..., None] | None = None, given: tuple
 
 
 def end_with(parent: int) -> None:
-    """Have this process end when `parent`, which began it, has ended, also by a SIGKILL."""
+    """End this process when `parent`, the id of the one that started it, has ended, even by a SIGKILL."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -87,16 +86,16 @@ def end_with(parent: int) -> None:
 
 @contextlib.contextmanager
 def without_main(name: str) -> Iterator[None]:
-    """Keep processes called `name`, started in the block by multiprocessing, from the main module.
+    """Keep processes called `name`, which multiprocessing starts in the block, from importing the main module.
 
-    Each would import it, and so run a script again that has no `if __name__ == "__main__"`, or fail where it came from
-    the standard input. What they are given here is of this library, or travels whole, as with Dask.
+    That would run a script again that has no `if __name__ == "__main__"`, and fail for one from standard input. The
+    functions that they run are of this library, or are sent whole, as with Dask.
     """
     original = spawn.get_preparation_data
 
     def prepared(process: str) -> dict[str, Any]:
-        told = original(process)
-        return {k: v for k, v in told.items() if not (process == name and k.startswith("init_main_"))}
+        data = original(process)
+        return {k: v for k, v in data.items() if not (process == name and k.startswith("init_main_"))}
 
     with mock.patch.object(spawn, "get_preparation_data", prepared):
         yield
@@ -114,8 +113,8 @@ class _Apart(SpawnContext):
 
 
 def hold_no_semaphore() -> None:
-    """Have the bars of this process share a lock between threads, as one that may be killed should.
+    """Let the progress bars of this process, which may be killed, share a lock between threads.
 
-    Their own is a semaphore of the system; one that is left behind is told of when the first process ends.
+    By default they use a semaphore of the system; if it is left behind, a warning follows when the first process ends.
     """
     tqdm.set_lock(threading.RLock())

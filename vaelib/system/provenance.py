@@ -1,5 +1,6 @@
 """Where a result comes from: versions, commit, hardware."""
 
+import contextlib
 import os
 import platform
 import re
@@ -15,36 +16,34 @@ _PACKAGES = ("vaelib", "keras", "tensorflow", "jax", "numpy", "scipy", "scikit-l
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that shape a result, those installed."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of those packages that shape a result and are installed."""
+    result = {"python": platform.python_version()}
     for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(PackageNotFoundError):
+            result[name] = version(name)
+    return result
 
 
 def sources(ending: str = "") -> list[Path]:
-    """Return the files of this library, those of its packages too, in order; `ending`: of these names alone."""
+    """Return the files of this library and its packages whose names end with `ending`, sorted."""
     files = (file for file in LIBRARY.rglob(f"*{ending}") if file.is_file() and "__pycache__" not in file.parts)
     return sorted(files)
 
 
 def git_commit() -> str | None:
-    """Return the commit of the project's own working tree that this library lies in, "+" behind it if changed.
+    """Return the commit of the project's working tree that holds this library, followed by "+" if it has changes.
 
-    None without one: the library is installed, its files are in no repository, or that is another project's.
+    None without one: the library is installed, or its files are in no repository or in another project's.
     """
     root = LIBRARY.parent
     try:
         if tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] != "vaelib":
             return None
-        if _git(root, "rev-parse", "--show-cdup"):  # how far up the repository begins
+        if git(root, "rev-parse", "--show-cdup"):  # the way up to the top of the repository
             return None
-        _git(root, "ls-files", "--error-unmatch", "pyproject.toml", f"{LIBRARY.name}/__init__.py")
-        commit = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        git(root, "ls-files", "--error-unmatch", "pyproject.toml", f"{LIBRARY.name}/__init__.py")
+        commit = git(root, "rev-parse", "HEAD")
+        changed = git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, ValueError, KeyError, subprocess.SubprocessError):
         return None
     return commit + ("+" if changed else "")
@@ -56,17 +55,14 @@ def hardware() -> dict[str, Any]:
 
 
 def processors() -> int:
-    """Return how many processors this process may use: by its affinity, and by its container's quota of their time.
-
-    A quota of one and a half counts as two.
-    """
+    """Return how many processors this process may use by its affinity and its container's quota, rounded up."""
     import joblib  # takes a tenth of a second, which `import vaelib` need not
 
     return int(joblib.cpu_count())
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    """Return what git says of this folder, whatever repository a hook or a user's variables name."""
+def git(folder: Path, *arguments: str) -> str:
+    """Return git's answer about this folder, whatever repository a hook or a user's variables name."""
     own = {name: value for name, value in os.environ.items() if not re.match("GIT_(?!CONFIG)", name)}
     command = ["git", "-C", str(folder), *arguments]
     result = subprocess.run(
@@ -76,12 +72,10 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _processor() -> str:
-    try:
+    with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
 
 
