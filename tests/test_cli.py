@@ -192,7 +192,7 @@ def test_a_used_folder_is_refused_before_anything_is_drawn(
     (used / "thesis.txt").touch()
     status, _, err = call(monkeypatch, capsys, "dataset", "--profile", "smoke", "--export", str(used))
     assert status == 2
-    assert err == f"vaelib: folder = '{used}' is not empty: give a new or an empty one\n"
+    assert err == f"vaelib: folder = '{used}' is not empty; allowed: a new or an empty one\n"
     assert not (tmp_path / "cache").exists()
 
 

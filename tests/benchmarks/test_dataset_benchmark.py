@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vaelib.experiment import DataSettings
-
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def small(**settings):
-    return DataSettings(**{"n_images": 300, "image_size": 32, "line_width": 1.2, **settings})
 
 
 # Memory, and the benchmark that measures it

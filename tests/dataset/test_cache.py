@@ -4,21 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from small_data import small
 
 from vaelib import curves, dataset, storage
 from vaelib.errors import StoreError
-from vaelib.experiment import DataSettings
-
-
-def small(**settings):
-    return DataSettings(**{"n_images": 300, "image_size": 32, "line_width": 1.2, **settings})
 
 
 def no_rendering(*arguments, **settings):
     raise AssertionError("rendered, though the cache has the images")
-
-
-# Cache
 
 
 def test_cached_images_are_read_and_not_drawn_again(cache_folder, monkeypatch):

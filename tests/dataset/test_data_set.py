@@ -2,26 +2,11 @@
 
 import numpy as np
 import pytest
+from small_data import small
 
 from vaelib import dataset
 from vaelib.errors import SettingError
-from vaelib.experiment import DataSettings, Experiment
-
-
-def small(**settings):
-    return DataSettings(**{"n_images": 300, "image_size": 32, "line_width": 1.2, **settings})
-
-
-@pytest.fixture(scope="module")
-def five_thousand():
-    """Return the study's number of images, small, for each region."""
-    return {
-        region: dataset.build(small(n_images=5000, region=region), cache=False)
-        for region in ("full", "punctured", "thinned")
-    }
-
-
-# Points and split
+from vaelib.experiment import Experiment
 
 
 def test_full_set_splits_as_in_the_study(five_thousand):
@@ -130,9 +115,6 @@ def test_a_cut_that_leaves_too_little_says_so():
         dataset.build(small(n_images=20), parameters=np.full((3, 2), 1.0))
     with pytest.raises(SettingError, match=r"hole_radius = 1.*30 images left out, 0 train and 0 validate"):
         dataset.build(small(region="punctured", hole_radius=1.0), parameters=np.full((30, 2), 1.1))
-
-
-# Weights
 
 
 @pytest.mark.parametrize("kind", ["per_image", "per_batch"])

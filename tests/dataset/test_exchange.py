@@ -6,18 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_data import small
 
 from vaelib import dataset
 from vaelib.dataset import exchange
 from vaelib.errors import SettingError, StoreError
-from vaelib.experiment import DataSettings
-
-
-def small(**settings):
-    return DataSettings(**{"n_images": 300, "image_size": 32, "line_width": 1.2, **settings})
-
-
-# Export and points from a file
 
 
 def table(folder):
@@ -132,14 +125,14 @@ def test_read_points_takes_columns_in_any_order_and_skips_blank_lines(tmp_path):
         ("a,b\n1,1,\n", r"line 2: 3 fields; allowed: 2"),
         ('a,b,name\n1,1,"two\nlines"\n1,1,x,y\n', r"line 4: 4 fields; allowed: 3"),
         ('a,b\n"1,1","0,3"\n', r"line 2, column a: '1,1'; allowed: numbers from -4 to 4, with a decimal point"),
-        ("a;b\n1,1;0,3\n", r"'a' is there 0 times.*the header is 'a;b'; fields are separated by commas"),
-        ("\ufeffa\tb\n1\t1\n", r"'a' is there 0 times.*fields are separated by commas"),
+        ("a;b\n1,1;0,3\n", r"'a' occurs 0 times.*the header is 'a;b'; fields are separated by commas"),
+        ("\ufeffa\tb\n1\t1\n", r"'a' occurs 0 times.*fields are separated by commas"),
         ("a,b\n\n,1\n", r"line 3, column a: ''"),
         ("a,b\n5,0\n", r"line 2, column a: '5'"),
         ("a,b\n3,2\n", r"line 2, columns a and b: 3 and 2; allowed: \|a\| \+ \|b\| up to 4"),
-        ("a,c\n1,2\n", r"line 1: column 'b' is there 0 times.*'a,c'"),
-        ("a,b,a\n1,2,3\n", r"line 1: column 'a' is there 2 times"),
-        ("", r"line 1: column 'a' is there 0 times"),
+        ("a,c\n1,2\n", r"line 1: column 'b' occurs 0 times.*'a,c'"),
+        ("a,b,a\n1,2,3\n", r"line 1: column 'a' occurs 2 times"),
+        ("", r"line 1: column 'a' occurs 0 times"),
         ("a,b\n", r"has no points"),
     ],
 )

@@ -2,22 +2,9 @@
 
 import numpy as np
 import pytest
+from small_data import small
 
 from vaelib import curves, dataset
-from vaelib.experiment import DataSettings
-
-
-def small(**settings):
-    return DataSettings(**{"n_images": 300, "image_size": 32, "line_width": 1.2, **settings})
-
-
-@pytest.fixture(scope="module")
-def five_thousand():
-    """Return the study's number of images, small, for each region."""
-    return {
-        region: dataset.build(small(n_images=5000, region=region), cache=False)
-        for region in ("full", "punctured", "thinned")
-    }
 
 
 def test_images_are_those_of_the_points(five_thousand):

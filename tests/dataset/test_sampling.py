@@ -2,24 +2,12 @@
 
 import numpy as np
 import pytest
+from small_data import small
 
 from vaelib import dataset
 from vaelib.dataset import images
 from vaelib.errors import SettingError
-from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment
-
-
-def small(**settings):
-    return DataSettings(**{"n_images": 300, "image_size": 32, "line_width": 1.2, **settings})
-
-
-@pytest.fixture(scope="module")
-def five_thousand():
-    """Return the study's number of images, small, for each region."""
-    return {
-        region: dataset.build(small(n_images=5000, region=region), cache=False)
-        for region in ("full", "punctured", "thinned")
-    }
+from vaelib.experiment import PARAMETER_RANGE, Experiment
 
 
 def test_points_are_uniform_in_the_parameter_space(five_thousand):
@@ -49,9 +37,6 @@ def test_in_hole_excludes_its_edge():
     found = dataset.in_hole([[1.0, 1.0], [1.5, 1.0], [1.499, 1.0], [1.0, 0.4]], settings)
     assert found.tolist() == [True, False, True, False]
     assert not dataset.in_hole([[1.0, 1.0]], small(hole_a=1.0, hole_b=1.0, hole_radius=0.0)).any()
-
-
-# Transects, grid, montage
 
 
 @pytest.mark.parametrize(

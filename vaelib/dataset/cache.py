@@ -1,4 +1,4 @@
-"""Images that were drawn once, kept in a folder of the user's for all later data sets of the same pixels."""
+"""Images that were drawn once, kept in a folder of the user's for all later data sets with the same pixels."""
 
 import hashlib
 import os
@@ -20,7 +20,18 @@ _PIXEL_SETTINGS = ("n_images", "image_size", "line_width", "framing", "data_seed
 
 
 def cached(parameters: NDArray[np.float64], settings: DataSettings, own: bool) -> NDArray[np.uint8]:
-    """Return the images from the cache, made and kept there if they are not."""
+    """Return the images of points from the cache, where they are drawn and stored if they are missing.
+
+    A cache that cannot be written costs a warning.
+
+    Args:
+        parameters: The points (a, b), (n, 2).
+        settings: How to draw them.
+        own: Whether the points are the user's instead of drawn from `data_seed`.
+
+    Returns:
+        The images (n, h, w), uint8.
+    """
     key: dict[str, Any] = {name: getattr(settings, name) for name in _PIXEL_SETTINGS}
     key["rasteriser"] = curves.RASTERISER_VERSION
     if own:
@@ -31,15 +42,14 @@ def cached(parameters: NDArray[np.float64], settings: DataSettings, own: bool) -
     images = None
     try:
         folder = _cache_folder()
-        # The pixels lie in a file of their own, raw, so that neither writing nor reading makes a second copy of
-        # them.
+        # The pixels have a raw file of their own, so that neither writing nor reading makes a second copy of them.
         pixels, index = folder / f"images-{name}.uint8", folder / f"images-{name}.json"
         with storage.lock(folder / f"images-{name}.lock"):
             images = _read(pixels, index, key, shape)
             if images is None:
                 storage.remove_scraps(folder, pixels.name)
                 images = render(parameters, settings)
-                # A flat view of the memory; the store only writes and hashes it.
+                # A flat view of the memory, which is only written and hashed.
                 checksum = storage.write(pixels, cast(bytes, images.reshape(-1).data))
                 storage.write_json(index, {"key": key, "shape": list(shape), "sha256": checksum})
     except StoreError as error:
@@ -48,7 +58,7 @@ def cached(parameters: NDArray[np.float64], settings: DataSettings, own: bool) -
 
 
 def _cache_folder() -> Path:
-    """Return the folder of the cache. Raises StoreError where no home is known and nothing else names one."""
+    """Return the cache's folder. Raises StoreError where no home folder is known and VAELIB_CACHE is not set."""
     try:
         return Path(os.environ.get("VAELIB_CACHE") or platformdirs.user_cache_dir("vaelib")).expanduser()
     except RuntimeError:
@@ -56,9 +66,9 @@ def _cache_folder() -> Path:
 
 
 def _read(pixels: Path, index: Path, key: dict[str, Any], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """Return the cached images, or None if there are none or they are damaged, which are then moved aside."""
+    """Return the cached images; None if there are none or they are damaged, which are then moved aside."""
     if not index.exists():
-        return None  # the index is written last: pixels without it are of a run that was cut short
+        return None  # it is written last: pixels without it were interrupted
     try:
         entry = storage.read_json(index)
         if entry.get("key") != key or entry.get("shape") != list(shape):

@@ -1,4 +1,4 @@
-"""All images of a draw, who trains and who validates, and what each weighs. Source: the study's section 1."""
+"""All images of a draw, which of them train and validate, and their weights. Source: the study's section 1."""
 
 from dataclasses import dataclass
 
@@ -13,50 +13,52 @@ from vaelib.experiment import DataSettings, Experiment
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """All images of a draw and who does what with them.
-
-    `parameters` (n, 2) float64: (a, b) of every image, also of those the region leaves out, as drawn.
-    `images` (n, h, w) uint8, white (255) on black, read-only.
-    `train`, `validation`: int64 indices into both, disjoint, ascending; the last ones validate.
-    `hole`: int64 indices of the images within the hole's disc, whatever the region: `full` trains on them.
-    `weights` (n,) float32: what an image's (or, averaged, a batch's) loss is multiplied by; see `build`.
-    `settings`: the settings it was built from, `n_images` being that of own points where these were given.
-    """
+    """All images of a draw, and which of them train and validate."""
 
     parameters: NDArray[np.float64]
+    """The points (a, b) of all images, (n, 2), as drawn: also those that the region leaves out."""
     images: NDArray[np.uint8]
+    """The images (n, h, w), white (255) on black, read-only."""
     train: NDArray[np.int64]
+    """The indices of the images that train, ascending."""
     validation: NDArray[np.int64]
+    """The indices of the images that validate, ascending, all after those that train."""
     hole: NDArray[np.int64]
+    """The indices of the images in the hole's disc, whatever the region: `full` trains on them."""
     weights: NDArray[np.float32]
+    """What an image's loss (or, averaged, a batch's) is multiplied by, (n,); see `build`."""
     settings: DataSettings
+    """The settings it was built from; given points count as its `n_images`."""
 
     @property
     def left_out(self) -> NDArray[np.int64]:
-        """Indices that neither train nor validate: a punctured set's hole, a thinned set's removals."""
+        """Indices of the images that neither train nor validate: a punctured set's hole, a thinned set's removals."""
         return np.setdiff1d(np.arange(len(self.parameters)), np.concatenate([self.train, self.validation]))
 
 
 def build(data: DataSettings | Experiment, *, parameters: ArrayLike | None = None, cache: bool = True) -> DataSet:
-    """Return the data set of `data`: drawn points, or your own `parameters` (n, 2), rendered, cut and split.
+    """Return the data set of some settings: points drawn or given, rendered, cut and split.
 
-    Points: (a, b) uniform in PARAMETER_RANGE from `numpy.random.default_rng(data_seed)`. Regions: `full`
-    keeps all; `punctured` leaves out the disc round (hole_a, hole_b); `thinned` leaves out as many points
-    chosen at random, so that the two differ only in where points are missing. Of the m images that remain, in
-    order, the last round(m·501/5000) of a full set validate, else the last round(m·211/4510) (section 1).
+    Points: (a, b) uniform in PARAMETER_RANGE from `numpy.random.default_rng(data_seed)`. Regions: `full` keeps all;
+    `punctured` leaves out the disc around (hole_a, hole_b); `thinned` leaves out as many points chosen at random, so
+    that the two differ only in where points are missing. Of the m images that remain, in order, the last
+    round(m·501/5000) of a full set validate, else the last round(m·211/4510) (section 1).
 
-    Weights: w = (b_max - b) / (b_max - b_min) with the extremes of the remaining rows: the study's -1.5·b,
-    shifted and scaled to [0, 1], so that shallow waves weigh most. `weights` is 2w, clipped to [0, 2]
-    on rows left out, and 1 for sample_weights = "none" (or where all b are equal). "per_image" and
-    "per_batch" have the same weights here: with the former, as was meant, training multiplies each image's
-    loss by its own; with the latter, as the study's code had it, it multiplies the loss of a batch by the
-    mean over the batch.
+    Weights: w = (b_max - b) / (b_max - b_min) with the extremes of the remaining images: the study's -1.5·b, shifted
+    and scaled to [0, 1], so that shallow waves weigh most. `weights` is 2w, clipped to [0, 2] for images left out, and
+    1 for sample_weights = "none" (or where all b are equal). "per_image" and "per_batch" have the same weights here:
+    with the former, as was meant, training multiplies each image's loss by its weight; with the latter, as in the
+    study's code, it multiplies a batch's loss by the mean weight of the batch.
 
-    `cache`: keep the images in `$VAELIB_CACHE`, else the user's cache folder. A damaged file is moved aside
-    and made again; a folder that cannot be written, or no known home to have it in, costs a warning.
+    Args:
+        data: The settings, or an experiment with them.
+        parameters: Your own points (a, b), (n, 2), instead of drawn ones.
+        cache: Keep the images in `$VAELIB_CACHE`, else in the user's cache folder. A damaged file is moved aside and
+            made again; a folder that is unknown or cannot be written costs a warning.
 
-    Raises SettingError when nothing is left to train or to validate, and for parameters of another shape, not
-    finite, or with |a| + |b| above 4.
+    Raises:
+        SettingError: Nothing is left to train or to validate, or the parameters have another shape, are not finite or
+            have |a| + |b| above 4.
     """
     settings = data.data if isinstance(data, Experiment) else data
     if parameters is None:

@@ -19,40 +19,57 @@ _FORM = "fields are separated by commas, numbers have a decimal point"
 
 
 def check_empty(folder: str | os.PathLike[str]) -> Path:
-    """Make a folder to export into and return it.
+    """Make a folder to export into.
 
-    Raises SettingError when it is not empty, StoreError when it cannot be written.
+    Args:
+        folder: A new or an empty folder.
+
+    Returns:
+        Its path.
+
+    Raises:
+        SettingError: It is not empty.
+        StoreError: It cannot be written.
     """
-    made = storage.check_writable(folder)
-    with storage.writing(made):
-        used = any(made.iterdir())
+    path = storage.check_writable(folder)
+    with storage.writing(path):
+        used = any(path.iterdir())
     if used:
-        raise SettingError(f"folder = {str(folder)!r} is not empty: give a new or an empty one")
-    return made
+        raise SettingError(f"folder = {str(folder)!r} is not empty; allowed: a new or an empty one")
+    return path
 
 
 def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
-    """Write the images as grey PNG files and `parameters.csv` (file, a, b, split, weight); return the folder.
+    """Write the images as grey PNG files and `parameters.csv` (file, a, b, split, weight).
 
-    The subfolders are `train`, `validation` and, where the region leaves images out, `hole` (for a thinned
-    set `removed`); files are named by their index in the draw. The table's rows are sorted by file, which is the
-    order in which Keras reads the folder unless it shuffles, so that the points are the images' labels::
+    The subfolders are `train`, `validation` and, where the region leaves images out, `hole` (for a thinned set
+    `removed`); files are named by their index in the draw. The table's rows are sorted by file, the order in which
+    Keras reads the folder unless it shuffles, so that the points are the images' labels::
 
         points = exchange.read_points(folder / "parameters.csv")  # (n, 2)
         pairs = keras.utils.image_dataset_from_directory(
             folder, labels=list(map(tuple, points)), shuffle=False, color_mode="grayscale", image_size=(64, 64)
         )  # batches of images (m, 64, 64, 1) and their (a, b), (m, 2)
 
-    image_size is that of the export, or Keras resizes. A subfolder alone goes with the rows of its split.
-    Built again from the points, a full or a punctured set trains and validates on the same images; a thinned one
-    draws anew which to remove. `parameters.csv` comes last: a folder that has it is complete.
+    image_size is that of the export, or Keras resizes. A subfolder alone goes with the rows of its split. Built again
+    from the points, a full or a punctured set trains and validates on the same images; a thinned one draws again which
+    to remove. `parameters.csv` comes last: a folder that has it is complete.
 
-    Raises SettingError when the folder is not empty, StoreError when it cannot be written.
+    Args:
+        dataset: What to export.
+        folder: A new or an empty folder.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        SettingError: The folder is not empty.
+        StoreError: It cannot be written.
     """
     folder = check_empty(folder)
     left_out_name = "removed" if dataset.settings.region == "thinned" else "hole"
     splits = {"train": dataset.train, "validation": dataset.validation, left_out_name: dataset.left_out}
-    digits = max(6, len(str(len(dataset.images) - 1)))  # names of one length: in text, 9 comes after 10
+    digits = max(6, len(str(len(dataset.images) - 1)))  # of equal length: as text, 9 sorts after 10
     rows = sorted((f"{split}/{i:0{digits}d}.png", split, int(i)) for split, indices in splits.items() for i in indices)
     lines = ["file,a,b,split,weight"]
     try:
@@ -69,11 +86,20 @@ def export(dataset: DataSet, folder: str | os.PathLike[str]) -> Path:
 
 
 def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
-    """Read (n, 2) points (a, b) from a CSV file whose header has columns a and b; others are ignored.
+    """Read points (a, b) from a CSV file whose header has columns a and b; others are ignored.
 
     Fields are separated by commas and numbers have a decimal point; every line has as many fields as the header.
-    Allowed are finite numbers with |a| + |b| up to 4, which the frame holds; the study's space is within.
-    Raises SettingError, which names the file, the line, the column and the value.
+    Allowed are finite numbers with |a| + |b| up to 4, which fit the frame; the study's space is within.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The points (n, 2).
+
+    Raises:
+        SettingError: A field is not allowed, or the file cannot be read; the message names file, line, column and
+            value.
     """
     path = storage.user_path(path)
     points: list[list[float]] = []
@@ -91,25 +117,26 @@ def read_points(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingError(f"{path} cannot be read as a CSV file: {error}") from error
     if not points:
-        raise SettingError(f"{path} has no points: a header with a and b and a line a point are needed")
+        raise SettingError(f"{path} has no points; needed: a header with a and b, and one line per point")
     return np.array(points, dtype=np.float64)
 
 
 def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the row of every line that is not blank, once the header is checked."""
+    """Check the header, then yield the line number and the fields of every line that is not blank."""
     reader = csv.reader(file, skipinitialspace=True)
     header = [name.strip() for name in next(reader, [])]
-    told = f"the header is {','.join(header)!r}"
+    given = f"the header is {','.join(header)!r}"
     for name in ("a", "b"):
         if header.count(name) != 1:
             hint = f"; {_FORM}" if len(header) == 1 else ""
             raise SettingError(
-                f"{path}, line 1: column {name!r} is there {header.count(name)} times, once is allowed; {told}{hint}"
+                f"{path}, line 1: column {name!r} occurs {header.count(name)} times; allowed: once; {given}{hint}"
             )
     for fields in filter(None, reader):
         if len(fields) != len(header):
-            told = f"{len(fields)} fields; allowed: {len(header)}, as {told}; {_FORM}"
-            raise SettingError(f"{path}, line {reader.line_num}: {told}")
+            raise SettingError(
+                f"{path}, line {reader.line_num}: {len(fields)} fields; allowed: {len(header)}, as {given}; {_FORM}"
+            )
         yield reader.line_num, dict(zip(header, fields, strict=True))
 
 
@@ -119,7 +146,7 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not abs(value) <= limit:  # nan is not either
+    if not abs(value) <= limit:  # false for NaN too
         raise SettingError(
             f"{path}, line {line}, column {name}: {text!r}; allowed: numbers from {-limit:g} to {limit:g}, with a "
             "decimal point"

@@ -14,9 +14,18 @@ _SLAB = 512  # images between two steps of the progress bar
 
 
 def transect_images(name: str, settings: DataSettings | Experiment, n: int = 15) -> NDArray[np.uint8]:
-    """Return (n, h, w) uint8: a transect's images, drawn with `transect_line_width`.
+    """Return a transect's images, drawn with `transect_line_width`.
 
-    Raises SettingError as `transect` does.
+    Args:
+        name: The transect, as in `transect`.
+        settings: How to draw.
+        n: The number of points, from 2.
+
+    Returns:
+        The images (n, h, w), uint8.
+
+    Raises:
+        SettingError: Another name or too few points.
     """
     return draw(transect(name, n), settings, line_width=settings.transect_line_width)
 
@@ -24,9 +33,15 @@ def transect_images(name: str, settings: DataSettings | Experiment, n: int = 15)
 def draw(
     parameters: NDArray[np.float64], settings: DataSettings | Experiment, *, line_width: float | None = None
 ) -> NDArray[np.uint8]:
-    """Return (n, h, w) uint8: the images of points (a, b), (n, 2), as the settings draw them.
+    """Return the images of points as the settings draw them.
 
-    line_width: in pixels of the image; the settings' own by default.
+    Args:
+        parameters: The points (a, b), (n, 2).
+        settings: How to draw.
+        line_width: In pixels of the image; the settings' own by default.
+
+    Returns:
+        The images (n, h, w), uint8.
     """
     return curves.render(
         parameters[:, 0],
@@ -38,9 +53,17 @@ def draw(
 
 
 def montage(images: NDArray[Any], columns: int) -> NDArray[Any]:
-    """Lay (n, h, w) images out row by row: one image (rows·h, columns·w) of the same type, the rest black.
+    """Lay images out row by row.
 
-    Raises ValueError when there is no image or `columns` is less than 1.
+    Args:
+        images: (n, h, w), n from 1.
+        columns: The number of images in a row, from 1.
+
+    Returns:
+        One image (rows·h, columns·w) of the same type; places without an image are black.
+
+    Raises:
+        ValueError: There is no image, or `columns` is below 1.
     """
     images = np.asarray(images)
     if images.ndim != 3 or len(images) == 0:
@@ -55,6 +78,7 @@ def montage(images: NDArray[Any], columns: int) -> NDArray[Any]:
 
 
 def render(parameters: NDArray[np.float64], settings: DataSettings) -> NDArray[np.uint8]:
+    """Return the images of points, as `draw` does, with a progress bar."""
     size = settings.image_size
     images = np.empty((len(parameters), size, size), dtype=np.uint8)
     with tqdm(total=len(images), desc="drawing images", unit="image", leave=False, delay=2, disable=None) as bar:

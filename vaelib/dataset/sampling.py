@@ -16,30 +16,50 @@ TRANSECTS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "P3": ((0.5, 2.0), (2.0, 0.0)),
 }
 """The ends (a, b) of the study's three straight lines through the hole's centre (section 2)."""
-# A thinned set's removals have a stream of their own, or they would repeat the numbers of the points.
+# A thinned set's removals have a random stream of their own; from the points' they would repeat its numbers.
 _THINNING_STREAM = 1
 
 
 def training_size(data: DataSettings | Experiment) -> int:
     """Return how many images train, without drawing any: the length of `train` in what `build` returns.
 
-    Raises SettingError when nothing is left to train or to validate.
+    Args:
+        data: The settings, or an experiment with them.
+
+    Raises:
+        SettingError: Nothing is left to train or to validate.
     """
     settings = data.data if isinstance(data, Experiment) else data
     return len(split(drawn(settings), settings)[1])
 
 
 def in_hole(parameters: ArrayLike, settings: DataSettings | Experiment) -> NDArray[np.bool_]:
-    """Return (n,) bool: which of the (n, 2) points lie within the hole's disc, its edge not included."""
+    """Return which points lie in the hole's disc, its edge not included.
+
+    Args:
+        parameters: The points (a, b), (n, 2).
+        settings: Where the hole is.
+
+    Returns:
+        A mask (n,).
+    """
     points = np.asarray(parameters, dtype=np.float64).reshape(-1, 2)
     distance = np.hypot(points[:, 0] - settings.hole_a, points[:, 1] - settings.hole_b)
     return distance < settings.hole_radius
 
 
 def transect(name: str, n: int = 15) -> NDArray[np.float64]:
-    """Return (n, 2) equally spaced points (a, b) of a transect, "P1", "P2" or "P3", ends included.
+    """Return equally spaced points of a transect, ends included.
 
-    The study has 15. Raises SettingError for another name or fewer than 2 points.
+    Args:
+        name: "P1", "P2" or "P3".
+        n: The number of points, from 2; the study has 15.
+
+    Returns:
+        The points (a, b), (n, 2).
+
+    Raises:
+        SettingError: Another name or fewer than 2 points.
     """
     if name not in TRANSECTS:
         raise SettingError(f"transect = {name!r}; allowed: {', '.join(TRANSECTS)}")
@@ -49,18 +69,23 @@ def transect(name: str, n: int = 15) -> NDArray[np.float64]:
 
 
 def check_transects(settings: DataSettings | Experiment) -> None:
-    """Raise SettingError unless the hole has a point of each transect in it."""
+    """Raise SettingError unless at least one point of each transect lies in the hole."""
     missed = [name for name in TRANSECTS if not in_hole(transect(name), settings).any()]
     if missed:
-        told = ", ".join(f"{name} = {getattr(settings, name):g}" for name in ("hole_a", "hole_b", "hole_radius"))
+        hole = ", ".join(f"{name} = {getattr(settings, name):g}" for name in ("hole_a", "hole_b", "hole_radius"))
         raise SettingError(
-            f"{told}: no point of the transects {', '.join(missed)} lies in this hole; allowed: holes that hold a "
-            "point of each transect"
+            f"{hole}: no point of the transects {', '.join(missed)} lies in this hole; allowed: holes with a point of "
+            "each transect"
         )
 
 
 def hole_outline(settings: DataSettings | Experiment, n: int = 73) -> NDArray[np.float64]:
-    """Return (n, 2) points (a, b) on the hole's edge, the last one the first; outside the parameter space, its edge."""
+    """Return points (a, b) on the hole's edge, (n, 2); where it leaves the parameter space, on the space's edge.
+
+    Args:
+        settings: Where the hole is.
+        n: The number of points, of which the last equals the first.
+    """
     angle = np.linspace(0, 2 * np.pi, n)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     low, high = np.array(list(PARAMETER_RANGE.values())).T
@@ -68,7 +93,12 @@ def hole_outline(settings: DataSettings | Experiment, n: int = 73) -> NDArray[np
 
 
 def points_in_hole(n: int, settings: DataSettings | Experiment) -> NDArray[np.float64]:
-    """Return (n, 2) new points (a, b), uniform in the hole's disc, from a stream of their own of `data_seed`."""
+    """Return new points (a, b), (n, 2), uniform in the hole's disc.
+
+    Args:
+        n: The number of points.
+        settings: Where the hole is, and the `data_seed`, of which these points have a random stream of their own.
+    """
     generator = np.random.default_rng((settings.data_seed, 17))
     angle = generator.uniform(0, 2 * np.pi, n)
     radius = settings.hole_radius * np.sqrt(generator.uniform(0, 1, n))  # the root makes equal areas equally likely
@@ -76,22 +106,26 @@ def points_in_hole(n: int, settings: DataSettings | Experiment) -> NDArray[np.fl
 
 
 def grid(n: int = 10) -> NDArray[np.float64]:
-    """Return (n·n, 2) points (a, b) of a regular grid over the parameter space, row by row.
+    """Return a regular grid of n·n points (a, b) over the parameter space, row by row, (n·n, 2).
 
-    Along a row a grows, from row to row b grows: a montage has a to the right and b downward (study, section
-    1).
+    a grows along a row, and b from row to row: a montage has a to the right and b downward (study, section 1).
     """
     a, b = (np.linspace(*PARAMETER_RANGE[name], n) for name in ("a", "b"))
     return np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
 
 
 def drawn(settings: DataSettings) -> NDArray[np.float64]:
+    """Return the `n_images` points (a, b) that `data_seed` draws, (n, 2)."""
     low, high = np.array(list(PARAMETER_RANGE.values())).T
     return np.random.default_rng(settings.data_seed).uniform(low, high, size=(settings.n_images, 2))
 
 
 def own_points(parameters: ArrayLike) -> NDArray[np.float64]:
-    """Return given points as a checked (n, 2) copy."""
+    """Return given points as a checked copy, (n, 2).
+
+    Raises:
+        SettingError: They have another shape, are not finite or have |a| + |b| above 4.
+    """
     try:
         points = np.array(parameters, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -111,24 +145,35 @@ def own_points(parameters: ArrayLike) -> NDArray[np.float64]:
 def split(
     parameters: NDArray[np.float64], settings: DataSettings
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices that remain after the cut, and which of them train and validate."""
+    """Return which points remain after the region's cut, and which of those train and validate.
+
+    Args:
+        parameters: The points (a, b), (n, 2).
+        settings: The region and the hole.
+
+    Returns:
+        Three ascending arrays of indices, of the points that remain, that train and that validate.
+
+    Raises:
+        SettingError: None is left to train or to validate.
+    """
     n = len(parameters)
     hole = in_hole(parameters, settings)
     if settings.region == "full":
-        keep, share = np.ones(n, dtype=bool), 501 / 5000
+        remains, share = np.ones(n, dtype=bool), 501 / 5000
     else:
-        keep, share = ~hole, 211 / 4510
+        remains, share = ~hole, 211 / 4510
     if settings.region == "thinned":
         generator = np.random.default_rng((settings.data_seed, _THINNING_STREAM))
-        keep = np.ones(n, dtype=bool)
-        keep[generator.choice(n, size=int(hole.sum()), replace=False)] = False
-    remaining = np.flatnonzero(keep).astype(np.int64)
+        remains = np.ones(n, dtype=bool)
+        remains[generator.choice(n, size=int(hole.sum()), replace=False)] = False
+    remaining = np.flatnonzero(remains).astype(np.int64)
     n_validation = round(len(remaining) * share)
     train, validation = np.split(remaining, [len(remaining) - n_validation])
     if len(train) == 0 or len(validation) == 0:
         raise SettingError(
             f"n_images = {n}, region = {settings.region!r}, hole_radius = {settings.hole_radius:g}: with "
-            f"{n - len(remaining)} images left out, {len(train)} train and {len(validation)} validate; one "
-            "of each is the least"
+            f"{n - len(remaining)} images left out, {len(train)} train and {len(validation)} validate; "
+            "allowed: 1 or more of each"
         )
     return remaining, train, validation
