@@ -1,4 +1,4 @@
-"""Arrays that are checked, and scores beside what chance alone would give. Nothing here loads Keras."""
+"""Checked arrays, and scores beside what chance alone would give. Nothing here loads Keras."""
 
 from vaelib.statistics.arrays import Numbers, checked, near_zero, paired, points_of
 from vaelib.statistics.chance import Score, beside_chance

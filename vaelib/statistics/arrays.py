@@ -1,14 +1,18 @@
-"""Arrays as every score takes them: two-dimensional, finite, float64. Anything else is refused by name."""
+"""Arrays as every score takes them: two-dimensional, finite, float64. Messages name the array that is not."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Numbers = NDArray[np.float64]
-_FAR = 100.0
+_FAR = 100.0  # ranges between 0 and a column
 
 
 def paired(codes: ArrayLike, factors: ArrayLike) -> tuple[Numbers, Numbers]:
-    """Return both as float64, (n, d) and (n, k). Raises ValueError for other shapes and for what is not finite."""
+    """Return both as float64, (n, d) and (n, k).
+
+    Raises:
+        ValueError: A shape is another, or a value is not finite.
+    """
     latents, targets = checked("codes", codes), checked("factors", factors)
     if len(latents) != len(targets):
         raise ValueError(f"factors has shape {targets.shape}; allowed: ({len(latents)}, k), as many rows as codes")
@@ -16,7 +20,15 @@ def paired(codes: ArrayLike, factors: ArrayLike) -> tuple[Numbers, Numbers]:
 
 
 def checked(name: str, values: ArrayLike) -> Numbers:
-    """Return an array (n, d) as float64. Raises ValueError, with its name, for another shape or what is not finite."""
+    """Return an array (n, d), n from 2, as float64.
+
+    Args:
+        name: What messages call the array.
+        values: The array.
+
+    Raises:
+        ValueError: The shape is another, or a value is not finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or len(array) < 2 or array.shape[1] == 0:
         raise ValueError(f"{name} has shape {array.shape}; allowed: (n, d) with n from 2 and d from 1")
@@ -27,16 +39,20 @@ def checked(name: str, values: ArrayLike) -> Numbers:
 
 
 def near_zero(values: Numbers) -> Numbers:
-    """Return (n, d) with each column moved to begin at 0 that lies more than a hundred times its range away from it.
+    """Return (n, d) with each column shifted to begin at 0 that is more than a hundred times its range away from it.
 
     For what loses digits there: float32, and distances by scalar products. Other columns keep their bits.
     """
-    lowest, reach = values.min(axis=0), np.ptp(values, axis=0)
-    return values - np.where(np.abs(lowest) > _FAR * reach, lowest, 0.0)
+    lowest, extent = values.min(axis=0), np.ptp(values, axis=0)
+    return values - np.where(np.abs(lowest) > _FAR * extent, lowest, 0.0)
 
 
 def points_of(values: ArrayLike) -> Numbers:
-    """Return points (n, d), n from 0, as float64. Raises ValueError for another shape or what is not finite."""
+    """Return points (n, d), n from 0, as float64.
+
+    Raises:
+        ValueError: The shape is another, or a value is not finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"the points have shape {array.shape}; allowed: (n, d)")

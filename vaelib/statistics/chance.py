@@ -1,4 +1,4 @@
-"""A score beside what chance gives it. Codes are (n, d), factors (n, k). Nothing here loads Keras."""
+"""A score beside its chance level. Codes are (n, d), factors (n, k). Nothing here loads Keras."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from vaelib.statistics.arrays import Numbers, paired
 
 @dataclass(frozen=True)
 class Score:
-    """A score and what codes that know nothing of the factors would get."""
+    """A score and what codes that carry nothing about the factors would get."""
 
     value: float
     """The score of the codes."""
     chance: float
-    """The score by chance alone; not a number where it was not asked for."""
+    """The score by chance alone; NaN where it was not computed."""
 
     def __str__(self) -> str:
         return f"{self.value:.3f} (chance {self.chance:.3f})"
@@ -27,10 +27,18 @@ def beside_chance(
 ) -> Score:
     """Return `score(codes, factors)` and its mean over random pairings of the codes with the factors.
 
-    Each of the `shuffles` pairings gives every code the factors of a random image (`numpy.random.default_rng(seed)`),
-    so both keep what they are in themselves, and the finite sample's bias stays in. 0 shuffles give a chance of NaN,
-    for those who need the value alone, many times over. Raises ValueError for a negative number of shuffles and for
-    arrays that `paired` refuses.
+    Each pairing gives every code the factors of a random image, so that both keep their own distributions, and the
+    chance level has the finite sample's bias too.
+
+    Args:
+        score: A function of codes (n, d) and factors (n, k).
+        codes: (n, d).
+        factors: (n, k).
+        shuffles: The number of pairings, from 0; with 0, for callers who need the value alone, the chance is NaN.
+        seed: Of `numpy.random.default_rng`, which draws the pairings.
+
+    Raises:
+        ValueError: `shuffles` is negative, or an array is not as `paired` requires.
     """
     if shuffles < 0:
         raise ValueError(f"shuffles = {shuffles!r}; allowed: whole numbers from 0")

@@ -8,7 +8,7 @@ from scipy import stats
 
 
 class Interval(NamedTuple):
-    """An estimate and the ends of its interval. The ends are infinite where one value is all there is."""
+    """An estimate and the ends of its interval, which are infinite for a single value."""
 
     estimate: float
     low: float
@@ -21,7 +21,15 @@ class Interval(NamedTuple):
 
 
 def of_mean(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Return the mean of values (n,), n from 1, with Student's t interval. Raises ValueError for none."""
+    """Return the mean with Student's t interval.
+
+    Args:
+        values: (n,), n from 1.
+        level: The confidence level, within (0, 1).
+
+    Raises:
+        ValueError: `values` has another shape.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or len(numbers) == 0:
         raise ValueError(f"values has shape {numbers.shape}; allowed: (n,) with n from 1")
@@ -31,17 +39,20 @@ def of_mean(values: ArrayLike, *, level: float = 0.95) -> Interval:
 
 def from_moments(mean: float, deviation: float, n: int, *, level: float = 0.95) -> Interval:
     """Return Student's t interval of a mean, given n values' mean and standard deviation (with n - 1)."""
-    reach = float(stats.t.ppf((1 + level) / 2, n - 1)) if n > 1 else np.inf
+    quantile = float(stats.t.ppf((1 + level) / 2, n - 1)) if n > 1 else np.inf
     # Where all values are equal, the interval is a point.
-    half = reach * deviation / np.sqrt(n) if deviation != 0 else 0.0
+    half = quantile * deviation / np.sqrt(n) if deviation != 0 else 0.0
     return Interval(mean, mean - half, mean + half)
 
 
 def of_share(share: float, n: int, *, level: float = 0.95) -> Interval:
     """Return a share of n trials with its exact interval (Clopper & Pearson 1934), within [0, 1].
 
-    share: from 0 to 1. For whole numbers of hits it is `scipy.stats.binomtest(...).proportion_ci(method="exact")`;
-    planning a number of trials asks for others too.
+    Args:
+        share: From 0 to 1. For whole numbers of hits the interval is that of
+            `scipy.stats.binomtest(...).proportion_ci(method="exact")`; planning a number of trials needs others too.
+        n: The number of trials.
+        level: The confidence level, within (0, 1).
     """
     hits, tail = share * n, (1 - level) / 2
     low = float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
