@@ -20,9 +20,10 @@ from typing import Any
 
 import filelock
 import matplotlib as mpl
+import yaml
 
 from vaelib import storage, study
-from vaelib.book import placeholders, rooms, vendor
+from vaelib.book import placeholders, repository, rooms, vendor
 from vaelib.book.chapters import Chapter, Executor, check
 from vaelib.errors import BuildError, SettingError
 from vaelib.storage import results
@@ -74,6 +75,7 @@ def build(
     output = (output or root / "_build").resolve()
     source = output / "source"
     known = check(root / "notebooks", profile, parameters or {}, only=chapters)
+    repository.address(root)  # which the pages link to; a wrong one is refused before anything is executed
     chosen = _choose(known, chapters)
     if any(STUDY in chapter.values for chapter in chosen):
         results.folder(root)  # which they read, or it is told here that it is missing
@@ -208,8 +210,9 @@ def _stage(root: Path, source: Path, vendored: Path, *, keep_chapters: bool) -> 
             if old.name != "notebooks" or not keep_chapters:
                 _remove(old)
     (source / "notebooks").mkdir(parents=True, exist_ok=True)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copyfile(root / name, source / name)
+    shutil.copyfile(root / "_toc.yml", source / "_toc.yml")
+    config = yaml.safe_dump(repository.config(root), allow_unicode=True, sort_keys=False)
+    (source / "_config.yml").write_text(config, encoding="utf-8")
     unwanted = shutil.ignore_patterns("node_modules", "package*.json", ".*")
     shutil.copytree(root / "book", source / "book", ignore=unwanted)
     (source / "book" / "images").mkdir(exist_ok=True)
