@@ -1,10 +1,13 @@
 """A package's parts are loaded when they are first asked for."""
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
+import vaelib
 from vaelib import analysis, figures
 from vaelib.system import lazy
 
@@ -29,3 +32,10 @@ def test_a_module_is_loaded_when_it_is_first_asked_for() -> None:
 def test_no_other_attribute_is_known(package) -> None:
     with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
         _ = package.nothing
+
+
+def test_every_name_that_a_package_lists_is_there() -> None:
+    packages = [module.name for module in pkgutil.walk_packages(vaelib.__path__, "vaelib.") if module.ispkg]
+    for name in ["vaelib", *packages]:
+        package = importlib.import_module(name)
+        assert [listed for listed in getattr(package, "__all__", ()) if not hasattr(package, listed)] == [], name
