@@ -2,17 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from random_shapes import rotation, uniform
 
 from vaelib import geometry
-
-
-def uniform(n: int, d: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, size=(n, d))
-
-
-def turn(seed: int) -> np.ndarray:
-    return stats.special_ortho_group.rvs(3, random_state=seed)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +33,7 @@ def test_twonn_finds_the_dimension_of_a_curved_sheet() -> None:
 
 def test_twonn_does_not_care_for_rotation_scale_and_place() -> None:
     points = uniform(500, 3) * [2, 1, 0.01]
-    moved = 1000 * points @ turn(3).T + 7
+    moved = 1000 * points @ rotation(3).T + 7
     assert geometry.twonn(moved).estimate == pytest.approx(geometry.twonn(points).estimate, rel=1e-6)
 
 

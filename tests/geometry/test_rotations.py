@@ -2,18 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from random_shapes import rotation, uniform
 from scipy.spatial.transform import Rotation
 
 from vaelib import geometry, losses
-
-
-def uniform(n: int, d: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, size=(n, d))
-
-
-def turn(seed: int) -> np.ndarray:
-    return stats.special_ortho_group.rvs(3, random_state=seed)
 
 
 def test_rotations_of_a_flat_square_have_the_known_extremes() -> None:
@@ -30,7 +22,7 @@ def test_rotations_of_a_flat_square_have_the_known_extremes() -> None:
 
 def test_rotation_extremes_belong_to_the_shape_and_not_to_how_it_stands() -> None:
     mu = np.array([1, 0, 0.5]) + np.column_stack([uniform(500, 2), 0.2 * uniform(500, 1, 1)])
-    here, there = (geometry.over_rotations(losses.entanglement, mu @ r.T, samples=60) for r in (np.eye(3), turn(5)))
+    here, there = (geometry.over_rotations(losses.entanglement, mu @ r.T, samples=60) for r in (np.eye(3), rotation(5)))
     assert there.lowest == pytest.approx(here.lowest, rel=0.01)
     assert there.highest == pytest.approx(here.highest, rel=0.01)
     lowest = geometry.over_rotations(losses.entanglement, mu @ here.at_lowest.T, samples=60)

@@ -2,26 +2,18 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from random_shapes import rotation
 
 from vaelib import geometry
 
 CIRCLE = np.linspace(0, np.pi, 400)
 
 
-def uniform(n: int, d: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, size=(n, d))
-
-
-def turn(seed: int) -> np.ndarray:
-    return stats.special_ortho_group.rvs(3, random_state=seed)
-
-
 def test_turning_of_a_line_a_half_circle_and_a_corner() -> None:
     assert geometry.turning(np.outer([0, 1, 5, 6], [1, 2, 3])) == pytest.approx(0, abs=1e-5)
     half = np.column_stack([np.cos(CIRCLE), np.sin(CIRCLE), 0 * CIRCLE])
     assert geometry.turning(half) == pytest.approx(180, rel=0.01)
-    assert geometry.turning(7 * half @ turn(2).T + 3) == pytest.approx(geometry.turning(half))
+    assert geometry.turning(7 * half @ rotation(2).T + 3) == pytest.approx(geometry.turning(half))
     assert geometry.turning([[0, 0], [1, 0], [1, 0], [1, 1]]) == pytest.approx(90)
     with pytest.raises(ValueError, match="2 points"):
         geometry.turning([[0, 0]])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from random_shapes import rotation
 from scipy import stats
 
 from vaelib import geometry
@@ -14,13 +15,13 @@ N = 600
 FACTORS = np.random.default_rng(7).uniform(-1, 1, size=(N, 2))
 FLAT = np.column_stack([FACTORS, np.zeros(N)])
 NOISE = np.random.default_rng(8).normal(size=(N, 3))
-TURNS = [stats.special_ortho_group.rvs(3, random_state=seed) for seed in range(3)]
+ROTATIONS = [rotation(seed) for seed in range(3)]
 
 
 def test_the_angle_of_factors_on_axes_and_of_a_sheared_sheet() -> None:
     assert factor_angle(FLAT, FACTORS).value == pytest.approx(90)
     sheared = FACTORS @ np.array([[1.0, 0.0], [1.0, 1.0]])  # b moves the codes along (1, 1)
-    for turn in TURNS:
+    for turn in ROTATIONS:
         codes = 7 * np.column_stack([sheared, np.zeros(N)]) @ turn.T + 3
         assert factor_angle(codes, FACTORS * [-2, 0.1]).value == pytest.approx(45)
 
@@ -92,7 +93,7 @@ def test_settings_of_tangent_planes_are_checked(options: dict[str, int], message
 
 
 def test_neighbours_are_kept_by_turns_and_shifts_and_the_dimension_too() -> None:
-    for turn in TURNS:
+    for turn in ROTATIONS:
         codes = 9 * FLAT @ turn.T + 5
         assert trustworthiness(FACTORS, codes).value == continuity(FACTORS, codes).value == 1
         assert geometry.twonn(codes).estimate == pytest.approx(geometry.twonn(FLAT).estimate, rel=1e-6)

@@ -10,10 +10,15 @@ from vaelib.statistics import Numbers, points_of
 
 
 def turning(curve: ArrayLike) -> float:
-    """Return the total turning of a curve (m, d) in degrees: the sum of the angles between successive steps.
+    """Return the total turning of a curve in degrees: the sum of the angles between successive steps.
 
-    0 for a straight line, 180 for a half circle. Steps of no length are left out. Raises ValueError for fewer
-    than 2 points.
+    0 for a straight line, 180 for a half circle. Steps of no length are left out.
+
+    Args:
+        curve: Points (m, d), m from 2.
+
+    Raises:
+        ValueError: There are fewer than 2 points.
     """
     steps = np.diff(points_of(curve), axis=0)
     if len(steps) == 0:
@@ -27,16 +32,16 @@ def turning(curve: ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A smooth map from two factors to the latent space, a polynomial of some degree in each of them.
-
-    `coefficients` (degree + 1, degree + 1, d), of Legendre polynomials over the factors' range from `low` (2,) to
-    `high` (2,); `explained`: the share of the embedding's variance that the map explains.
-    """
+    """A smooth map from two factors to the latent space, a polynomial of the same degree in each of them."""
 
     coefficients: Numbers
+    """Of Legendre polynomials over the factors' range, (degree + 1, degree + 1, d)."""
     low: Numbers
+    """The lower ends of the factors' range, (2,)."""
     high: Numbers
+    """The upper ends of the factors' range, (2,)."""
     explained: float
+    """The share of the embedding's variance that the map explains."""
 
     def __call__(self, factors: ArrayLike) -> Numbers:
         """Return the points (n, d) of factors (n, 2)."""
@@ -45,9 +50,17 @@ class Sheet:
         return values.T
 
     def lines(self, factor: int, *, lines: int = 7, points: int = 61) -> list[Numbers]:
-        """Return curves (points, d) along which factor 0 or 1 is constant and the other runs over its range.
+        """Return curves along which one factor is constant and the other runs over its range.
 
-        The constants are equally spaced over the middle 80 % of the range: at its ends a polynomial is least sure.
+        The constants are equally spaced over the middle 80 % of the range: at its ends a polynomial is least certain.
+
+        Args:
+            factor: The constant factor, 0 or 1.
+            lines: The number of curves.
+            points: The number of points on each.
+
+        Returns:
+            Curves (points, d).
         """
         share = np.linspace(0, 1, points)
         curves = []
@@ -58,11 +71,18 @@ class Sheet:
 
 
 def fit_sheet(factors: ArrayLike, mu: ArrayLike, *, degree: int = 4) -> Sheet:
-    """Return the `Sheet` that fits an embedding mu (n, d) of images with factors (n, 2) by least squares.
+    """Return the `Sheet` that fits an embedding by least squares.
 
-    It averages over the grain of single images, which would dominate any turning taken from point to point; what
-    grain is left still adds some turning and never takes any away, so compare with `straight_control`. Raises
-    ValueError for arrays of other shapes or fewer than (degree + 1)² points.
+    It averages over the grain of single images, which would dominate any turning measured from point to point; the
+    grain that is left still adds some turning and never takes any away, so compare with `straight_control`.
+
+    Args:
+        factors: (n, 2), n from (degree + 1)².
+        mu: The embedding (n, d).
+        degree: The polynomial's degree in each factor.
+
+    Raises:
+        ValueError: An array has another shape, or there are too few points.
     """
     points, places = points_of(mu), points_of(factors)
     if places.shape != (len(points), 2) or len(points) < (degree + 1) ** 2:
@@ -79,10 +99,19 @@ def fit_sheet(factors: ArrayLike, mu: ArrayLike, *, degree: int = 4) -> Sheet:
 
 
 def straight_control(factors: ArrayLike, mu: ArrayLike, *, degree: int = 4, seed: int = 0) -> Sheet:
-    """Return the `Sheet` fitted to a flat embedding with the grain of `mu`: what turning grain alone would show.
+    """Return the `Sheet` fitted to a flat embedding with the grain of `mu`: the turning that grain alone would show.
 
-    The flat embedding is a linear map of the factors, fitted to `mu`, plus what `fit_sheet` left unexplained, dealt out
-    anew among the images with `numpy.random.default_rng(seed)`.
+    The flat embedding is a linear map of the factors, fitted to `mu`, plus what `fit_sheet` left unexplained,
+    redistributed among the images at random.
+
+    Args:
+        factors: (n, 2).
+        mu: The embedding (n, d).
+        degree: The polynomial's degree in each factor.
+        seed: The permutation is drawn from `numpy.random.default_rng(seed)`.
+
+    Raises:
+        ValueError: As in `fit_sheet`.
     """
     points, places = points_of(mu), points_of(factors)
     grain = points - fit_sheet(places, points, degree=degree)(places)
@@ -93,5 +122,5 @@ def straight_control(factors: ArrayLike, mu: ArrayLike, *, degree: int = 4, seed
 
 
 def _unit(factors: ArrayLike, low: Numbers, high: Numbers) -> Numbers:
-    """Return factors (n, 2) moved from the range low … high to -1 … 1."""
+    """Return factors (n, 2) mapped from the range low … high to -1 … 1."""
     return 2 * (points_of(factors) - low) / np.maximum(high - low, np.finfo(float).tiny) - 1

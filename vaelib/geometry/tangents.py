@@ -1,8 +1,8 @@
 """Where the sheet of an embedding lies: its factors' directions, its tangent planes, its neighbours.
 
 Codes are (n, d), factors (n, k). The angle of the factors' directions, trustworthiness and continuity do not change
-when the codes are turned, moved or scaled as a whole; the alignment of the tangent planes with the axes does when they
-are turned. Nothing here loads Keras.
+when the codes are rotated, shifted or scaled as a whole; the alignment of the tangent planes with the axes changes when
+they are rotated. Nothing here loads Keras.
 """
 
 import numpy as np
@@ -11,26 +11,32 @@ from scipy import stats
 from sklearn.manifold import trustworthiness as _trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from vaelib.statistics import Score, beside_chance, checked, near_zero, paired
-
-Numbers = NDArray[np.float64]
+from vaelib.statistics import Numbers, Score, beside_chance, checked, near_zero, paired
 
 
 def factor_angle(codes: ArrayLike, factors: ArrayLike, *, shuffles: int = 100, seed: int = 0) -> Score:
     """Return the angle in degrees, from 0 to 90, between the directions in which the factors move the codes.
 
-    A factor's direction is its row of the least squares fit of the codes by all factors and a constant: how the
-    code moves when that factor grows alone. The angle is that of the two lines, so signs do not matter; with more
-    than two factors it is the mean over the pairs. 90 is the best. 0 stands for a factor that moves nothing.
-    Chance, by random pairings: for isotropic codes 45 in two dimensions and 57.3 in three. Raises ValueError for
-    fewer than 2 factors or arrays of other shapes.
+    A factor's direction is its row of the least squares fit of the codes by all factors and a constant: how the code
+    moves when that factor grows alone. The angle is that of the two lines, so signs do not matter; with more than two
+    factors it is the mean over the pairs. 90 is the best. 0 stands for a factor that moves nothing. Chance, by random
+    pairings: for isotropic codes 45 in two dimensions and 57.3 in three.
+
+    Args:
+        codes: (n, d).
+        factors: (n, k), k from 2.
+        shuffles: The number of random pairings.
+        seed: The pairings are drawn from `numpy.random.default_rng(seed)`.
+
+    Raises:
+        ValueError: There are fewer than 2 factors, or an array has another shape.
     """
     latents, targets = paired(codes, factors)
     if targets.shape[1] < 2:
         raise ValueError(f"factors has shape {targets.shape}: an angle needs 2 factors or more")
 
     centred = targets - targets.mean(axis=0)
-    fit = np.linalg.pinv(centred, rcond=np.finfo(float).eps * max(centred.shape)).T  # (n, k); a pairing deals out rows
+    fit = np.linalg.pinv(centred, rcond=np.finfo(float).eps * max(centred.shape)).T  # (n, k); a pairing permutes rows
 
     def value(latents: Numbers, fit: Numbers) -> float:
         directions = fit.T @ (latents - latents.mean(axis=0))  # (k, d)
@@ -49,15 +55,21 @@ def tangent_alignment(
 ) -> Score:
     """Return how nearly the tangent planes of a sheet are planes of `dimension` axes, from 0 to 1.
 
-    A point's tangent plane is spanned by the first `dimension` principal axes of its `n_neighbors` nearest
-    neighbours and itself. Projected on it, the unit vectors of the axes have squared lengths that sum to m, the
-    dimension; their m largest have a mean between m/d (all alike) and 1 (a plane of axes), which is moved to 0 and
-    1. The score is the mean over the points; one whose neighbours do not span a plane counts 0. How the factors lie
-    within the plane is not asked. Chance: the mean over `draws` planes, uniform over all directions, from
-    `numpy.random.default_rng(seed)`; a sheet turned at random has it on average.
+    Projected on a point's tangent plane, the unit vectors of the axes have squared lengths that sum to m, the
+    dimension; the m largest have a mean between m/d (all alike) and 1 (a plane of axes), which is mapped to 0 and 1.
+    The score is the mean over the points; one whose neighbours do not span a plane counts 0. How the factors lie within
+    the plane plays no role. Chance is the mean over random planes, uniform over all directions; a sheet rotated at
+    random has it on average.
 
-    Raises ValueError unless 1 ≤ dimension < d (in as many dimensions as axes every plane is aligned), dimension ≤
-    n_neighbors < n and draws ≥ 1.
+    Args:
+        codes: (n, d).
+        dimension: The tangent planes' dimension, from 1 to d - 1: with all d, every plane is aligned.
+        n_neighbors: The neighbours that span a tangent plane, from `dimension` to n - 1.
+        draws: The number of random planes for the chance level, from 1.
+        seed: These are drawn from `numpy.random.default_rng(seed)`.
+
+    Raises:
+        ValueError: An option is out of range, or the array has another shape.
     """
     frames, plane = tangent_planes(codes, dimension=dimension, n_neighbors=n_neighbors)
     d = frames.shape[1]
@@ -69,11 +81,19 @@ def tangent_alignment(
 
 
 def tangent_planes(codes: ArrayLike, *, dimension: int = 2, n_neighbors: int = 20) -> tuple[Numbers, NDArray[np.bool_]]:
-    """Return the tangent plane of each point as an orthonormal frame, (n, d, dimension), and where there is one, (n,).
+    """Return the tangent plane of each point, spanned by the first principal axes of its nearest neighbours and itself.
 
-    A frame's columns are the first principal axes of the point's nearest neighbours and itself, in no order that
-    matters; where the neighbours do not span a plane, some of them mean nothing. Raises ValueError unless 1 ≤
-    dimension < d and dimension ≤ n_neighbors < n.
+    Args:
+        codes: (n, d).
+        dimension: The planes' dimension, from 1 to d - 1.
+        n_neighbors: The number of neighbours, from `dimension` to n - 1.
+
+    Returns:
+        Orthonormal frames (n, d, dimension), their columns in no order that matters, and a mask (n,) of the points that
+        have a plane. Where the neighbours do not span one, some columns are arbitrary.
+
+    Raises:
+        ValueError: An option is out of range, or the array has another shape.
     """
     points = checked("codes", codes)
     n, d = points.shape
@@ -92,16 +112,24 @@ def tangent_planes(codes: ArrayLike, *, dimension: int = 2, n_neighbors: int = 2
 def trustworthiness(
     space: ArrayLike, codes: ArrayLike, *, n_neighbors: int = 10, points: int = 1000, seed: int = 0
 ) -> Score:
-    """Return how far neighbours among the codes are neighbours in `space` (n, m) too, from 0 to 1.
+    """Return how far neighbours among the codes are neighbours in `space` too, from 0 to 1.
 
-    `space` holds the same n images as factors or as pixels; its distances are Euclidean, so the units of its columns
-    matter. 1 - 2/(n k (2n - 3k - 1)) Σ_i Σ_j max(0, r(i, j) - k) over each code's k = `n_neighbors` nearest j, r the
-    rank of j among the neighbours of i in `space`. Of more than `points` images as many are drawn at random
-    (`numpy.random.default_rng(seed)`), since the cost grows with the square. Chance, the exact mean for ranks at
-    random, is about 1/2. Codes that are all equal have no neighbours of their own and come out near
-    chance. Raises ValueError for arrays of other shapes and unless 1 ≤ n_neighbors < n/2.
+    1 - 2/(n k (2n - 3k - 1)) Σ_i Σ_j max(0, r(i, j) - k) over each code's k = `n_neighbors` nearest j, r the rank of j
+    among the neighbours of i in `space`. Chance, the exact mean for random ranks, is about 1/2. Codes that are all
+    equal have no neighbours of their own and score near chance.
 
     Source: Venna & Kaski 2001, as in scikit-learn.
+
+    Args:
+        space: The same n images as factors or as pixels, (n, m); distances are Euclidean, so the units of its columns
+            matter.
+        codes: (n, d).
+        n_neighbors: The number k of neighbours, from 1 to less than n/2.
+        points: The most images that are used, since the cost grows with the square.
+        seed: Of more images, `points` are drawn from `numpy.random.default_rng(seed)`.
+
+    Raises:
+        ValueError: An array has another shape, or there are too many neighbours.
     """
     near, far = _drawn(space, codes, n_neighbors, points, seed)
     value = _trustworthiness(near, far, n_neighbors=n_neighbors, metric="euclidean")
@@ -113,7 +141,8 @@ def continuity(
 ) -> Score:
     """Return how far neighbours in `space` are neighbours among the codes too: `trustworthiness` the other way round.
 
-    Low where the sheet is torn, as that is low where it is folded upon itself. Source: Venna & Kaski 2001.
+    It is low where the sheet is torn, whereas that is low where the sheet is folded upon itself. The arguments and
+    errors are those of `trustworthiness`. Source: Venna & Kaski 2001.
     """
     near, far = _drawn(space, codes, n_neighbors, points, seed)
     value = _trustworthiness(far, near, n_neighbors=n_neighbors, metric="euclidean")
@@ -121,18 +150,24 @@ def continuity(
 
 
 def alignment_of_planes(frames: Numbers) -> Numbers:
-    """Return (n,) from orthonormal frames (n, d, m), m < d: 1 for planes of m axes, 0 where all d axes are alike."""
+    """Return how nearly planes are planes of axes, (n,): 1 for planes of m axes, 0 where all d axes are alike.
+
+    Args:
+        frames: Orthonormal frames (n, d, m), m < d.
+    """
     return nearness_to_axes((frames**2).sum(axis=2).T, frames.shape[2])
 
 
 def nearness_to_axes(lengths: Numbers, m: int) -> Numbers:
-    """Return (..., n), from 0 to 1, as `alignment_of_planes` does.
+    """Return what `alignment_of_planes` does, (..., n), from 0 to 1, from lengths.
 
-    lengths: (..., d, n), the squared lengths of the d axes' unit vectors projected on n planes of m dimensions.
+    Args:
+        lengths: (..., d, n), the squared lengths of the d axes' unit vectors projected on n planes.
+        m: The planes' dimension.
     """
     d = lengths.shape[-2]
     longest = [np.zeros_like(lengths[..., 0, :])] * m
-    for i in range(d):  # d is small, and a sort along it takes far longer than to insert one after the other
+    for i in range(d):  # d is small, so that inserting them in turn is far quicker than a sort
         entering = lengths[..., i, :]
         for k in range(m):
             longest[k], entering = np.maximum(longest[k], entering), np.minimum(longest[k], entering)
