@@ -1,4 +1,4 @@
-"""The figures: one style and one way to show them, and a module for each chapter, loaded when it is first asked for.
+"""The figures: one style, the ways to show them, and a module for each chapter, loaded on first use.
 
 `figures.loss.kl_curves()` is a figure of the chapter on the loss.
 """

@@ -20,9 +20,15 @@ _REACH = 4.2  # units from the middle of a drawn curve to the edge of its axis
 
 
 def by_sign(a: float, b: float, n: int = 1001) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the curve twice, (n, 2) points (x, y) each: where the radius is positive, where it is negative.
+    """Return the parts of a curve where the radius is positive and where it is negative.
 
-    The other points of each are NaN, which breaks a drawn line.
+    Args:
+        a: The mean radius, in units.
+        b: The petals' amplitude, in units.
+        n: The number of points over one turn.
+
+    Returns:
+        Two arrays (n, 2) of points (x, y); the points of the other part are NaN, which breaks a drawn line.
     """
     path = curves.points(a, b, n)
     negative = curves.radius(np.linspace(0, 2 * np.pi, n), a, b) < 0
@@ -33,7 +39,7 @@ def by_sign(a: float, b: float, n: int = 1001) -> tuple[NDArray[np.float64], NDA
 
 
 def anatomy(shapes: Sequence[tuple[float, float]] = SHAPES) -> Figure:
-    """Draw curves side by side, the parts of negative radius apart from the rest, over the circle of radius a."""
+    """Draw curves (a, b) side by side over the circle of radius a, the parts of negative radius in another colour."""
     figure, axes = plt.subplots(1, len(shapes), figsize=(2.3 * len(shapes), 3.2), sharey=True, squeeze=False)
     for axis, (a, b) in zip(axes[0], shapes, strict=True):
         axis.add_patch(plt.Circle((0, 0), a, fill=False, linestyle=":", edgecolor="0.5"))
@@ -49,7 +55,7 @@ def anatomy(shapes: Sequence[tuple[float, float]] = SHAPES) -> Figure:
 
 
 def montage(experiment: Experiment, n: int = 10) -> Figure:
-    """Draw the grid of n × n images over the parameter space, a to the right and b downward."""
+    """Draw n × n images over the parameter space, a to the right and b downward, as the experiment draws transects."""
     points = dataset.grid(n)
     images = curves.render(
         points[:, 0],
@@ -74,15 +80,20 @@ def montage(experiment: Experiment, n: int = 10) -> Figure:
 
 
 def sample(data: dataset.DataSet, experiment: Experiment) -> Figure:
-    """Draw every point (a, b) of a data set in the colour of what it is used for."""
+    """Draw every point (a, b) of a data set in the colour of its use: training, validation or hole.
+
+    Args:
+        data: The data set.
+        experiment: The settings that it was built from, which tell where the hole is.
+    """
     figure, axis = plt.subplots(figsize=(6.4, 6))
-    used = {
+    uses = {
         "train": (np.setdiff1d(data.train, data.hole), figures.BLUE, "o", 1.0),
         "validation": (np.setdiff1d(data.validation, data.hole), figures.ORANGE, "D", 2.5),
         "hole": (data.hole, figures.VERMILION, "x", 2.5),
     }
     size = float(np.clip(9000 / len(data.parameters), 2, 16))
-    for label, (rows, color, marker, scale) in used.items():
+    for label, (rows, color, marker, scale) in uses.items():
         a, b = data.parameters[rows].T
         axis.scatter(a, b, s=scale * size, c=color, marker=marker, label=f"{label} ({len(rows)})", linewidths=0.8)
     figures.hole(axis, experiment)
@@ -93,7 +104,7 @@ def sample(data: dataset.DataSet, experiment: Experiment) -> Figure:
 
 
 def framings(experiment: Experiment, shapes: Sequence[tuple[float, float]] = SHAPES) -> Figure:
-    """Draw the same curves in both framings, one under the other, at the experiment's size and line width."""
+    """Draw the same curves (a, b) in both framings, a row for each, at the experiment's image size and line width."""
     a, b = np.array(shapes).T
     rows = [
         curves.render(a, b, image_size=experiment.image_size, line_width=experiment.line_width, framing=framing)
@@ -103,7 +114,13 @@ def framings(experiment: Experiment, shapes: Sequence[tuple[float, float]] = SHA
 
 
 def weights(parameters: NDArray[np.float64], meant: NDArray[Any], coded: NDArray[Any]) -> Figure:
-    """Draw the points (a, b) (n, 2) in the colours of two weights each (n,): the one meant and the one in effect."""
+    """Draw the training images' places coloured by the weight that is meant and by the one in effect.
+
+    Args:
+        parameters: (n, 2), the points (a, b).
+        meant: (n,), the factor on each image's loss.
+        coded: (n,), the factor that its batch gets.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(7, 5.2), sharey=True)
     size = float(np.clip(16000 / len(parameters), 3, 24))
     for axis, values, title in zip(axes, (meant, coded), ("as meant: per image", "as coded: per batch"), strict=True):
@@ -115,7 +132,12 @@ def weights(parameters: NDArray[np.float64], meant: NDArray[Any], coded: NDArray
 
 
 def living_curve(a: float = 1.25, n: int = 41) -> Any:
-    """Return a Plotly figure whose slider moves b over its range at constant a: the curve, and its place."""
+    """Return a Plotly figure of a curve and its place, whose slider moves b over its range at constant a.
+
+    Args:
+        a: The mean radius, in units.
+        n: The number of the slider's steps.
+    """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -141,7 +163,7 @@ def living_curve(a: float = 1.25, n: int = 41) -> Any:
     figure.update_yaxes(title="b (petal amplitude)", range=[2.1, -0.1], row=1, col=2)
     figure.update_layout(
         sliders=[figures.frame_slider([frame.name for frame in frames], "b = ", active=n // 4)],
-        legend={"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom"},  # above: beside it a telephone has no room
+        legend={"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom"},  # above: a telephone has no room beside it
     )
     return figure
 
@@ -156,9 +178,15 @@ def _curve_traces(a: float, b: float) -> list[dict[str, Any]]:
 
 
 def explorer(experiment: Experiment, a: float, b: float) -> tuple[Figure, Axes, Axes]:
-    """Draw one image beside its place in the parameter space; return the figure and both axes.
+    """Draw one image beside its place in the parameter space.
 
-    The figure is outside pyplot's care, so that a live control can keep and redraw it.
+    Args:
+        experiment: The settings by which the image is drawn, and the hole.
+        a: The mean radius, in units.
+        b: The petals' amplitude, in units.
+
+    Returns:
+        The figure and both axes. pyplot does not know the figure, so that a live control can keep and redraw it.
     """
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -171,6 +199,6 @@ def explorer(experiment: Experiment, a: float, b: float) -> tuple[Figure, Axes, 
 
 
 def draw(experiment: Experiment, a: float, b: float) -> NDArray[np.uint8]:
-    """Return the one image (h, w) of (a, b), drawn as the experiment's data set is."""
+    """Return the image (h, w) of (a, b), drawn like those of the experiment's data set."""
     size, line_width = experiment.image_size, experiment.line_width
     return curves.render(a, b, image_size=size, line_width=line_width, framing=experiment.framing)[0]

@@ -18,22 +18,25 @@ Numbers = NDArray[np.float64]
 _SCALES = {"a": "Viridis", "b": "Plasma", "error": "Cividis"}  # Plotly's names of figures.COLORMAPS
 _TITLES = {"a": "<i>a</i>", "b": "<i>b</i>", "error": "error over<br>own variance"}
 _LATENTS = ("μ₁", "μ₂", "μ₃")
-_DECIMALS = 3  # of the colours' values in a page: a thousandth is far below what the eye sees
-_MOST_POINTS = 1500  # in a turnable figure, for the page's weight
+_DECIMALS = 3  # of the colours' values in a page: nobody sees a thousandth
+_MOST_POINTS = 1500  # in a figure that can be turned, for the page's size
 
 
 def shape_table(described: Sequence[Description]) -> Any:
     """Return the table of reconstruction and shape, a column for each embedding."""
     rows = {
-        "squared error × 1000": [f"{1000 * one.error:.2f}" for one in described],
-        "error over own variance": [f"{100 * one.relative_error:.1f} %" for one in described],
-        "largest |correlation|": [f"{one.correlation:.2f}" for one in described],
-        "variances along principal axes": [", ".join(f"{each:.2f}" for each in one.variances) for one in described],
-        "their sum": [f"{one.variances.sum():.2f}" for one in described],
-        "intrinsic dimension (95 % interval)": [
-            f"{one.dimension.estimate:.2f} ({one.dimension.low:.2f} to {one.dimension.high:.2f})" for one in described
+        "squared error × 1000": [f"{1000 * item.error:.2f}" for item in described],
+        "error over own variance": [f"{100 * item.relative_error:.1f} %" for item in described],
+        "largest |correlation|": [f"{item.correlation:.2f}" for item in described],
+        "variances along principal axes": [
+            ", ".join(f"{variance:.2f}" for variance in item.variances) for item in described
         ],
-        "mean turning, constant a and b": [f"{one.turning[0]:.0f}° and {one.turning[1]:.0f}°" for one in described],
+        "their sum": [f"{item.variances.sum():.2f}" for item in described],
+        "intrinsic dimension (95 % interval)": [
+            f"{item.dimension.estimate:.2f} ({item.dimension.low:.2f} to {item.dimension.high:.2f})"
+            for item in described
+        ],
+        "mean turning, constant a and b": [f"{item.turning[0]:.0f}° and {item.turning[1]:.0f}°" for item in described],
     }
     return _table(described, rows, "Reconstruction of the validation images, and the shape of the embedding.")
 
@@ -41,19 +44,21 @@ def shape_table(described: Sequence[Description]) -> Any:
 def orientation_table(described: Sequence[Description]) -> Any:
     """Return the table of the entanglement term and the alignment over rotations, a column for each embedding."""
     rows = {
-        "term as trained": [f"{one.term.value:.3f}" for one in described],
-        "lowest and highest over rotations": [f"{one.term.lowest:.3f} to {one.term.highest:.3f}" for one in described],
-        "rotations with a lower value": [f"{100 * one.term.rank:.1f} %" for one in described],
-        "alignment as trained": [f"{one.aligned.value:.2f}" for one in described],
-        "alignment where the term is lowest": [f"{one.preferred:.2f}" for one in described],
-        "best alignment over rotations": [f"{one.aligned.highest:.2f}" for one in described],
+        "term as trained": [f"{item.term.value:.3f}" for item in described],
+        "lowest and highest over rotations": [
+            f"{item.term.lowest:.3f} to {item.term.highest:.3f}" for item in described
+        ],
+        "rotations with a lower value": [f"{100 * item.term.rank:.1f} %" for item in described],
+        "alignment as trained": [f"{item.aligned.value:.2f}" for item in described],
+        "alignment where the term is lowest": [f"{item.preferred:.2f}" for item in described],
+        "best alignment over rotations": [f"{item.aligned.highest:.2f}" for item in described],
     }
     caption = "The entanglement term and the alignment with (a, b) over the rotations of each embedding."
     return _table(described, rows, caption)
 
 
 def _table(described: Sequence[Description], rows: Mapping[str, Sequence[str]], caption: str) -> Any:
-    head = ["", *(one.label for one in described)]
+    head = ["", *(item.label for item in described)]
     return figures.table(head, [[name, *cells] for name, cells in rows.items()], caption=caption)
 
 
@@ -64,11 +69,13 @@ def sheet(
     lines: Mapping[str, Sequence[Numbers]] | None = None,
     n_points: int = _MOST_POINTS,
 ) -> Any:
-    """Return a turnable scatter of an embedding, with a button for each colouring.
+    """Return an embedding as a scatter that can be turned (Plotly), with a button for each colouring.
 
-    mu: (n, 3). values: {"a": …, "b": …, "error": …}, each (n,); the colours of the error end at its 98th
-    percentile. lines: curves (m, 3) of constant a and b, {"a": […], "b": […]}, drawn over the points. At most
-    `n_points` points are shown, the first ones, and never more than 1,500.
+    Args:
+        mu: (n, 3), the posterior means.
+        values: The colours, {"a": …, "b": …, "error": …}, each (n,); those of the error end at its 98th percentile.
+        lines: Curves (m, 3) of constant a and b, {"a": […], "b": […]}, drawn over the points.
+        n_points: Show at most so many points, the first ones, and never more than 1,500.
     """
     import plotly.graph_objects as go
 
@@ -94,9 +101,13 @@ def sheets(
     *,
     n_points: int = 900,
 ) -> Any:
-    """Return turnable scatters side by side, each in a cube of the same size, with a button for each colouring.
+    """Return scatters that can be turned, side by side in cubes of the same size, with a button for each colouring.
 
-    embeddings: each (n, 3), of the same images. values: as in `sheet`, the same for all.
+    Args:
+        embeddings: Each (n, 3), of the same images.
+        labels: The title of each.
+        values: The colours, as in `sheet`, the same for all.
+        n_points: Show at most so many points of each, the first ones, and never more than 1,500.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -123,7 +134,7 @@ def sheets(
 
 
 def matrices(covariance: Numbers, correlation: Numbers) -> Figure:
-    """Draw the covariance and the correlation matrix of the latents with their numbers."""
+    """Draw the covariance and the correlation matrix of the latents, (d, d) each, with their numbers."""
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.3))
     limit = float(np.abs(covariance).max()) or 1.0
     for axis, matrix, reach, title in (
@@ -145,7 +156,7 @@ def matrices(covariance: Numbers, correlation: Numbers) -> Figure:
 
 
 def eigenvalue_bars(values: Mapping[str, Numbers]) -> Figure:
-    """Draw the variances along the principal axes of one or more embeddings, by label, with their numbers."""
+    """Draw the variances (d,) along the principal axes of one or more embeddings, by label, with their numbers."""
     figure, axis = plt.subplots(figsize=(6.4, 3.0))
     width = 0.8 / len(values)
     for k, (label, eigenvalues) in enumerate(values.items()):
@@ -161,16 +172,21 @@ def eigenvalue_bars(values: Mapping[str, Numbers]) -> Figure:
 
 
 def dimensions(series: Mapping[str, Sequence[Dimension]], truth: float = 2) -> Figure:
-    """Draw estimates of the intrinsic dimension, with their intervals, against the number of points used."""
+    """Draw estimates of the intrinsic dimension, with their intervals, over the number of points used.
+
+    Args:
+        series: Estimates by label, all for the same numbers of points.
+        truth: Where a dashed line stands.
+    """
     figure, axis = plt.subplots(figsize=(6.4, 3.2))
     axis.axhline(truth, color="0.6", linewidth=1, linestyle="--")
     for k, (label, estimates) in enumerate(series.items()):
-        value = np.array([found.estimate for found in estimates])
-        ends = np.array([[found.estimate - found.low, found.high - found.estimate] for found in estimates]).T
-        n = np.array([found.n for found in estimates]) * 1.04**k  # side by side, or the bars would hide each other
+        value = np.array([item.estimate for item in estimates])
+        ends = np.array([[item.estimate - item.low, item.high - item.estimate] for item in estimates]).T
+        n = np.array([item.n for item in estimates]) * 1.04**k  # or the bars would hide each other
         axis.errorbar(n, value, yerr=ends, marker="o", markersize=5, capsize=3, label=label)
     axis.set(xscale="log", xlabel="number of points (log scale)", ylabel="intrinsic dimension", ylim=(0.8, None))
-    sizes = [found.n for found in next(iter(series.values()))]
+    sizes = [item.n for item in next(iter(series.values()))]
     axis.set_xticks(sizes, [str(size) for size in sizes])
     axis.minorticks_off()
     axis.legend()
@@ -178,11 +194,11 @@ def dimensions(series: Mapping[str, Sequence[Dimension]], truth: float = 2) -> F
 
 
 def rotation_histograms(rotations: Mapping[str, Rotations], xlabel: str) -> Figure:
-    """Draw, a panel for each label, how a score is spread over all rotations and where the training left it."""
+    """Draw how a score is distributed over all rotations, and its value as trained, a panel for each label."""
     figure, axes = plt.subplots(len(rotations), 1, figsize=(6.4, 1.25 * len(rotations) + 0.8), squeeze=False)
-    for axis, (label, found) in zip(axes[:, 0], rotations.items(), strict=True):
-        axis.hist(found.samples, bins=40, range=(found.lowest, found.highest), color=figures.SKY)
-        axis.axvline(found.value, color=figures.VERMILION, linewidth=2.2, label="as trained")
+    for axis, (label, scores) in zip(axes[:, 0], rotations.items(), strict=True):
+        axis.hist(scores.samples, bins=40, range=(scores.lowest, scores.highest), color=figures.SKY)
+        axis.axvline(scores.value, color=figures.VERMILION, linewidth=2.2, label="as trained")
         axis.set(title=label, yticks=[])
         axis.spines["left"].set_visible(False)
     axes[0, 0].legend(loc="upper right")
@@ -192,7 +208,7 @@ def rotation_histograms(rotations: Mapping[str, Rotations], xlabel: str) -> Figu
 
 
 def _marker(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    import plotly.colors  # a button needs the scale itself: the page knows few of them by name
+    import plotly.colors  # a button needs the scale itself: the page's Plotly knows few scales by name
 
     high = float(np.percentile(values, 98)) if name == "error" else PARAMETER_RANGE[name][1]
     return {
@@ -232,9 +248,9 @@ def _strands(group: Sequence[Numbers], name: str) -> dict[str, Any]:
 
 
 def _space(centre: Numbers | None = None, side: float = 0.0) -> dict[str, Any]:
-    """Return a scene whose three axes have one scale, so that turning it changes no length.
+    """Return a scene whose three axes have the same scale, so that turning it changes no length.
 
-    centre, side: of the cube that is shown; without them, the box that holds the data.
+    With a centre it shows the cube of that side, else the box that holds the data.
     """
     scene: dict[str, Any] = {
         f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xyz", _LATENTS, strict=True)
@@ -243,7 +259,11 @@ def _space(centre: Numbers | None = None, side: float = 0.0) -> dict[str, Any]:
         return {**scene, "aspectmode": "data", "dragmode": "turntable"}
     for axis, middle in zip("xyz", centre, strict=True):
         scene[f"{axis}axis"] |= {"range": [float(middle - side / 2), float(middle + side / 2)], "nticks": 5}
-    eye = {"x": 1.6, "y": 1.6, "z": 1.1}  # a little farther than usual, so that narrow scenes keep their labels
+    eye = {
+        "x": 1.6,
+        "y": 1.6,
+        "z": 1.1,
+    }  # farther than Plotly's default, so that narrow scenes keep their labels
     return {**scene, "aspectmode": "cube", "dragmode": "turntable", "camera": {"eye": eye}}
 
 

@@ -11,7 +11,7 @@ from vaelib import analysis, figures, metrics
 from vaelib.analysis.loss import Factors
 from vaelib.statistics import Numbers, intervals
 from vaelib.study import comparison, quantities
-from vaelib.study.comparison import Estimate, Setting
+from vaelib.study.comparison import Setting
 from vaelib.study.orientation import equal_area, factor_direction, sheet_normal
 from vaelib.study.quantities import Row
 from vaelib.study.theory import excess_kurtosis, on_axes, on_diagonal, turned_square
@@ -29,7 +29,10 @@ _GREY = "0.45"
 def preference(shapes: Sequence[float] = (0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 6, 10, 20)) -> Figure:
     """Draw what orientation E|xy| prefers: over the angle for three kinds of factors, and over their kurtosis.
 
-    shapes: of the generalised normal distributions that make the curve on the right. All factors have variance 1.
+    All factors have variance 1.
+
+    Args:
+        shapes: The shape parameters of the generalised normal distributions that make the curve on the right.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
     degrees = np.linspace(0, 90, 181)
@@ -41,8 +44,8 @@ def preference(shapes: Sequence[float] = (0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3,
         left.annotate(_NAMES[kind], places[kind], color=color, ha="center", va="center")
     left.set(xticks=range(0, 91, 15), ylim=(0.44, 0.8), xlabel=r"angle between factors and axes (degrees)")
     left.set(ylabel=r"$E|xy|$, factors of variance 1", title="the term over the angle")
-    found = [(excess_kurtosis(p), on_diagonal(p) / on_axes(p)) for p in (*shapes, np.inf)]
-    kurtosis, ratio = np.array(sorted(found)).T
+    points = [(excess_kurtosis(p), on_diagonal(p) / on_axes(p)) for p in (*shapes, np.inf)]
+    kurtosis, ratio = np.array(sorted(points)).T
     right.axhline(1, color="0.7", linewidth=1)
     right.axvline(0, color="0.7", linewidth=1)
     right.plot(kurtosis, ratio, color=_GREY)
@@ -62,7 +65,7 @@ def preference(shapes: Sequence[float] = (0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3,
 
 
 def decorrelated_squares(angles: Sequence[float] = (0, 20, 45)) -> Figure:
-    """Draw one white square of factors at several angles, with its correlation and its alignment."""
+    """Draw a white square of factors at several angles in degrees, with its correlation and its alignment."""
     figure, axes = plt.subplots(1, len(angles), figsize=(2.7 * len(angles), 3.1), squeeze=False)
     for axis, angle in zip(axes[0], angles, strict=True):
         codes, factors = turned_square(angle)
@@ -77,13 +80,15 @@ def decorrelated_squares(angles: Sequence[float] = (0, 20, 45)) -> Figure:
 
 
 def place_in_range(groups: Sequence[Setting], others: Sequence[Setting] = ()) -> Figure:
-    """Draw over the term's weight where each run lies among all rotations: in the range, and in rank.
+    """Draw over the term's weight where each run lies among all rotations of its embedding: in the range, and in rank.
 
-    groups: the standard loss and the settings of the study's term. others: settings of other methods, which stand to
-    the right of a line, each by its name and in its colour. Left: the entanglement as trained, 0 the lowest
-    of any rotation of that embedding and 1 the highest. Right: the share of random rotations with a lower one; left
-    to chance that is uniform, and its mean over n runs lies in the grey band in 95 % of all cases (normal
-    approximation).
+    Left: the entanglement as trained, 0 the lowest of any rotation and 1 the highest. Right: the share of random
+    rotations with a lower one; left to chance that is uniform, and its mean over n runs lies in the grey band in 95 %
+    of all cases (normal approximation).
+
+    Args:
+        groups: The standard loss and the settings of the study's term.
+        others: Settings of other methods, which stand to the right of a line, each by its name and in its colour.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.0 if others else 3.5), sharey=True)
     every = [*groups, *others]
@@ -111,8 +116,8 @@ def place_in_range(groups: Sequence[Setting], others: Sequence[Setting] = ()) ->
 def rotation_gain(groups: Sequence[Setting]) -> Figure:
     """Draw for each setting the alignment as trained, the best over all rotations, and where the term is lowest.
 
-    Small dots are the runs, large markers the means over seeds. The grey tick is what the same embeddings have on
-    average when turned at random (alignment_turned), where that was measured.
+    Small dots are the runs, large markers the means over seeds. The grey tick is the mean alignment of the same
+    embeddings rotated at random (`alignment_turned`), where that was measured.
     """
     figure, axis = plt.subplots(figsize=(8, 0.46 * len(groups) + 1.5))
     marks = (
@@ -122,9 +127,9 @@ def rotation_gain(groups: Sequence[Setting]) -> Figure:
     )
     for name, marker, color, label in marks:
         for k, group in enumerate(groups):
-            found = comparison.values(group.rows, name)
-            axis.plot(found, np.full(len(found), k), ".", color=color, alpha=0.35, markersize=5)
-            mean = [found.mean()] if len(found) else []
+            values = comparison.values(group.rows, name)
+            axis.plot(values, np.full(len(values), k), ".", color=color, alpha=0.35, markersize=5)
+            mean = [values.mean()] if len(values) else []
             axis.plot(mean, [k] * len(mean), marker, color=color, markersize=8, label="_" if k else label)
     for k, group in enumerate(groups):
         ends = [comparison.estimate(group.rows, name).mean for name in ("alignment", "alignment_highest")]
@@ -141,8 +146,10 @@ def rotation_gain(groups: Sequence[Setting]) -> Figure:
 def orientations(rows: Sequence[Row], apart: dict[str, list[float]]) -> Figure:
     """Draw how the sheets of runs lie: their normals and the factors' directions on a disc, and angles of pairs.
 
-    rows: runs of the standard loss. apart: by the kind of pair, the angles in degrees between the orientation that
-    the start would give and the one that the training found.
+    Args:
+        rows: Runs of the standard loss.
+        apart: By the kind of pair, the angles in degrees between the orientation that the start would give and the
+            one that the training ended at.
     """
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1, 1, 0.9))
     normals = [normal for row in rows if (normal := sheet_normal(row)) is not None]
@@ -151,10 +158,10 @@ def orientations(rows: Sequence[Row], apart: dict[str, list[float]]) -> Figure:
     if normals:
         axes[0].plot(*equal_area(normals).T, "o", color=figures.BLACK, markersize=6, alpha=0.8)
     for factor, color, marker in (("a", figures.BLUE, "o"), ("b", figures.VERMILION, "^")):
-        found = [way for row in rows if (way := factor_direction(row, factor)) is not None]
-        if found:
+        directions = [direction for row in rows if (direction := factor_direction(row, factor)) is not None]
+        if directions:
             options = {"color": color, "markersize": 6, "alpha": 0.8, "label": f"${factor}$"}
-            axes[1].plot(*equal_area(found).T, marker, **options)
+            axes[1].plot(*equal_area(directions).T, marker, **options)
     if axes[1].get_legend_handles_labels()[0]:
         axes[1].legend(loc="lower left", bbox_to_anchor=(-0.14, -0.08), handletextpad=0.1)
     for k, angles in enumerate(apart.values()):
@@ -167,14 +174,12 @@ def orientations(rows: Sequence[Row], apart: dict[str, list[float]]) -> Figure:
     return figure
 
 
-def _strip(axis: Axes, place: float, numbers: Numbers, color: str) -> Estimate:
+def _strip(axis: Axes, place: float, numbers: Numbers, color: str) -> None:
     """Draw numbers as dots over a place, spread sideways by their order, and their mean as a bar."""
     sideways = np.linspace(-0.18, 0.18, len(numbers)) if len(numbers) > 1 else np.zeros(len(numbers))
     axis.plot(place + sideways, numbers, "o", color=color, markersize=4.5, alpha=0.7)
-    found = comparison.interval(numbers)
-    if found.n:
-        axis.plot([place - 0.3, place + 0.3], [found.mean] * 2, color=color, linewidth=2.5)
-    return found
+    if len(numbers):
+        axis.plot([place - 0.3, place + 0.3], [comparison.interval(numbers).mean] * 2, color=color, linewidth=2.5)
 
 
 def _disc(axis: Axes, title: str) -> None:

@@ -1,4 +1,4 @@
-"""The picture that stands in for the explorer: the same three views, drawn once."""
+"""The still picture of the explorer: the same three views, drawn once."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,9 +14,19 @@ _POINTS = 1200  # training images in the latent space
 
 
 def still(run: Run, parameters: ArrayLike) -> Figure:
-    """Draw a run's parameter space, latent space and images at one point (a, b), at the best epoch.
+    """Draw a run's parameter space, latent space and images at one point, at the best epoch.
 
-    The latent space is seen from where the sheet is broadest. Raises ValueError unless the run has three latents.
+    The latent space is seen from where the sheet is broadest.
+
+    Args:
+        run: A finished run.
+        parameters: The point (a, b).
+
+    Returns:
+        The figure, which pyplot does not know.
+
+    Raises:
+        ValueError: unless the run has three latents.
     """
     data = dataset.build(run.experiment.data)
     a, b = (float(value) for value in np.asarray(parameters))
@@ -25,7 +35,7 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
     mu = run.embeddings[run.best_epoch][:_POINTS]
     if mu.shape[1] != 3:
         raise ValueError(f"the embedding has {mu.shape[1]} latents: the picture shows three")
-    figure = Figure(figsize=(7.6, 6.2), dpi=_DPI, layout="constrained")  # one that no notebook shows by itself
+    figure = Figure(figsize=(7.6, 6.2), dpi=_DPI, layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[3, 2], squeeze=False)[:, 0]
     left, right = above.subplots(1, 2, width_ratios=[2, 3])
     figures.parameter_axes(left).set_title("Parameter space")
@@ -45,12 +55,8 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
     difference = decoded[0] - image[0] / 255
     error = 100 * metrics.normalised_error(image, decoded)[0]
     axes = below.subplots(1, 3)
-    for axis, picture, title in zip(
-        axes,
-        (image[0], decoded[0], difference),
-        (f"True curve: $a$ = {a:g}, $b$ = {b:g}", "Decoded", f"Difference: error {error:.1f} %"),
-        strict=True,
-    ):
+    titles = (f"True curve: $a$ = {a:g}, $b$ = {b:g}", "Decoded", f"Difference: error {error:.1f} %")
+    for axis, picture, title in zip(axes, (image[0], decoded[0], difference), titles, strict=True):
         figures.show_image(axis, picture)
         axis.set_title(title)
     axes[2].images[0].set(cmap="PuOr_r", clim=(-1, 1))

@@ -17,16 +17,16 @@ from vaelib.study.replication import COLUMNS, Comparison
 VERDICT_COLORS = {"holds": figures.GREEN, "fails": figures.VERMILION, "undecided": "#767676"}
 _HEAD = ("claim", "what was said, and what is measured", "estimate (95 % interval)", "n", "holds if", "verdict")
 _SYMBOLS = {"beta": "β", "gamma": "γ", "sigma": "σ"}  # the rules' file is written on any keyboard
-_PAD = 0.12  # of an axis on either side of what it has to show
+_PAD = 0.12  # the margin on either side of an axis, as a share of what it shows
 
 
 def table(findings: Sequence[Finding], *, caption: str = "") -> Any:
-    """Return the ledger for display, a row a claim; those that are open have their reason instead of numbers."""
+    """Return the ledger for display, a row for each claim; open ones have their reason instead of numbers."""
     rows = []
     for name, said, measured, n, estimate, interval, place, verdict in map(row, findings):
-        told = f"{said} {measured[:1].upper()}{measured[1:].removesuffix('.')}."
-        told = re.sub(rf"\b({'|'.join(_SYMBOLS)})\b", lambda found: _SYMBOLS[found[0]], told)
-        rows.append([name, told, f"{estimate} ({interval})" if interval else estimate, n, place, verdict])
+        text = f"{said} {measured[:1].upper()}{measured[1:].removesuffix('.')}."
+        text = re.sub(rf"\b({'|'.join(_SYMBOLS)})\b", lambda match: _SYMBOLS[match[0]], text)
+        rows.append([name, text, f"{estimate} ({interval})" if interval else estimate, n, place, verdict])
     return figures.table(_HEAD, rows, caption=caption)
 
 
@@ -34,24 +34,29 @@ def revisions(findings: Sequence[Finding]) -> Any:
     """Return for display what rules were before they were changed and why, a line each; an empty text without any."""
     from IPython.display import HTML
 
-    told = [f"<li>{html.escape(f'{f.rule.id}: {f.rule.revised}')}.</li>" for f in findings if f.rule.revised]
-    text = f"<p>Rules that were changed after a first round:</p><ul>{''.join(told)}</ul>"
-    return HTML(f'<div class="note">{text}</div>' if told else "")
+    items = [f"<li>{html.escape(f'{f.rule.id}: {f.rule.revised}')}.</li>" for f in findings if f.rule.revised]
+    text = f"<p>Rules that were changed after a first round:</p><ul>{''.join(items)}</ul>"
+    return HTML(f'<div class="note">{text}</div>' if items else "")
 
 
 def row(finding: Finding) -> list[str]:
-    """Return the eight cells of one finding, as text: the verdict "undecided" tells the seeds that would decide."""
+    """Return the eight cells of a finding as text.
+
+    They are the claim's name, what was said, what is measured, n, the estimate, its interval, the margin and the
+    verdict, which says for an undecided claim how many seeds would decide it.
+    """
     rule = finding.rule
     if rule.open:
         return [rule.id, rule.said, rule.open, "", "", "", "", "open"]
-    numbers = [number(rule, each) for each in (finding.estimate, finding.low, finding.high)]
-    told: str = finding.verdict
+    numbers = [number(rule, value) for value in (finding.estimate, finding.low, finding.high)]
+    verdict: str = finding.verdict
     if finding.verdict == "undecided":
-        told += f" ({finding.needed} seeds would decide)" if finding.needed else " (over 1,000 seeds would be needed)"
+        many = f"{finding.needed} seeds would decide" if finding.needed else "over 1,000 seeds would be needed"
+        verdict += f" ({many})"
     if math.isnan(finding.estimate):
-        numbers, told = ["none"] * 3, "undecided (fewer than 2 seeds)"
+        numbers, verdict = ["none"] * 3, "undecided (fewer than 2 seeds)"
     interval = f"{numbers[1]} to {numbers[2]}" if not math.isnan(finding.estimate) else ""
-    return [rule.id, rule.said, rule.measured, str(finding.n), numbers[0], interval, margin(rule), told]
+    return [rule.id, rule.said, rule.measured, str(finding.n), numbers[0], interval, margin(rule), verdict]
 
 
 def comparison(pairs: Sequence[tuple[Finding, Finding]], *, caption: str = "") -> Any:
@@ -59,27 +64,34 @@ def comparison(pairs: Sequence[tuple[Finding, Finding]], *, caption: str = "") -
     head = ("claim", "what was said", "small", "n", "verdict", "large", "n", "verdict")
     rows = []
     for pair in pairs:
-        cells = [row(finding) for finding in pair]
-        told = [[f"{one[4]} ({one[5]})" if one[5] else one[4], one[3], one[7]] for one in cells]
-        rows.append([*cells[0][:2], *told[0], *told[1]])
+        (name, said, *small), (_, _, *large) = (row(finding) for finding in pair)
+        sizes = [
+            [f"{estimate} ({interval})" if interval else estimate, n, verdict]
+            for _, n, estimate, interval, _, verdict in (small, large)
+        ]
+        rows.append([name, said, *sizes[0], *sizes[1]])
     return figures.table(head, rows, caption=caption)
 
 
 def repeats(rounds: Mapping[str, Sequence[Comparison]], *, caption: str = "") -> Any:
-    """Return a table for display: a row a number, and for each round how far it lies from the kept one.
+    """Return a table for display: a row for each number, and for each round how far it lies from the kept one.
 
-    Two columns a round: the mean shift over all settings with what seeds alone allow, and how many single settings
-    lie farther than they allow.
+    Each round has two columns: the mean shift over all settings with what seeds alone allow, and how many single
+    settings lie farther than that.
+
+    Args:
+        rounds: The comparisons with the kept table, by the round's name.
+        caption: The table's caption.
     """
     head = ["", *(cell for name in rounds for cell in (f"{name}: all settings together", "single settings apart"))]
     rows = []
     for column, label in COLUMNS.items():
         cells = [label]
         for compared in rounds.values():
-            of_it = [one for one in compared if one.column == column]
-            single = [one for one in of_it if one.setting is not None]
-            together = next((one.text() for one in of_it if one.setting is None), "–")
-            cells += [together, f"{sum(one.apart for one in single)} of {len(single)}" if single else "–"]
+            shifts = [shift for shift in compared if shift.column == column]
+            single = [shift for shift in shifts if shift.setting is not None]
+            together = next((shift.text() for shift in shifts if shift.setting is None), "–")
+            cells += [together, f"{sum(shift.apart for shift in single)} of {len(single)}" if single else "–"]
         rows.append(cells)
     return figures.table(head, rows, caption=caption)
 
@@ -87,7 +99,7 @@ def repeats(rounds: Mapping[str, Sequence[Comparison]], *, caption: str = "") ->
 def margin(rule: Rule) -> str:
     """Return in words where the interval has to lie: "above 2.5", "below 0.1" or "0.8 to 1.25"."""
     low, high = rule.at
-    # An end that the statistic cannot pass is none: it stands in the rule to close it.
+    # An end that the statistic cannot pass is left out: it only closes the rule's range.
     if low <= -1 or (rule.kind == "ratio" and low == 0):
         return f"below {high:g}"
     if (high > 1 and rule.kind == "share") or high >= 10:
@@ -96,7 +108,7 @@ def margin(rule: Rule) -> str:
 
 
 def number(rule: Rule, value: float) -> str:
-    """Return a number with the digits that its statistic deserves: degrees one, all others two or three."""
+    """Return a number with as many decimals as its statistic deserves: one for degrees, two or three for others."""
     if math.isnan(value):
         return "–"
     degrees = rule.kind == "turned" or rule.of in ("curl", "bending_a", "bending_b")
@@ -104,9 +116,12 @@ def number(rule: Rule, value: float) -> str:
 
 
 def forest(findings: Sequence[Finding]) -> Figure:
-    """Draw each decided or undecided claim on an axis of its own: seeds, estimate, interval, and where it has to lie.
+    """Draw each claim on an axis of its own: seeds, estimate, interval, and where that has to lie.
 
-    Open claims are left out. Raises ValueError when nothing is left.
+    Open claims are left out, and those without an estimate.
+
+    Raises:
+        ValueError: when no claim is left.
     """
     shown = [finding for finding in findings if not finding.rule.open and not math.isnan(finding.estimate)]
     if not shown:
@@ -138,7 +153,7 @@ def reach(finding: Finding) -> tuple[float, float]:
     values = [finding.low, finding.high, *(finding.values if finding.rule.kind != "share" else ())]
     span = max(values) - min(values) or 1.0
     near = [end for end in finding.rule.at if min(values) - 4 * span < end < max(values) + 4 * span]
-    # One end at least: the claim is about a place on the axis.
+    # At least one end: the claim is about a place on the axis.
     near = near or [min(finding.rule.at, key=lambda end: abs(end - finding.estimate))]
     low, high = min(*values, *near), max(*values, *near)
     pad = _PAD * (high - low)
@@ -147,12 +162,12 @@ def reach(finding: Finding) -> tuple[float, float]:
 
 def in_short(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
     """Return for each claim its name in ASCII ("7a′" is "7a2"), its verdict, and its numbers in a few words."""
-    told: list[tuple[str, str, str]] = []
+    summaries: list[tuple[str, str, str]] = []
     for finding in findings:
-        cells = row(finding)
-        numbers = f"{cells[4]} ({cells[5]}, n = {finding.n})" if cells[5] else "no number"
-        told.append((finding.rule.id.replace("′", "2"), finding.verdict, numbers))
-    return told
+        _, _, _, n, estimate, interval, _, _ = row(finding)
+        numbers = f"{estimate} ({interval}, n = {n})" if interval else "no number"
+        summaries.append((finding.rule.id.replace("′", "2"), finding.verdict, numbers))
+    return summaries
 
 
 def counts(findings: Sequence[Finding]) -> Mapping[str, int]:

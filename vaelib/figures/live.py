@@ -1,7 +1,7 @@
 """The pictures of a finished run that live controls move: a latent point, a transect, an epoch.
 
-A view draws into the axes that it is given, once; `show` then changes only the artists in `moving`. A page without a
-kernel gets figures of several views, so that it tells in one glance what a reader with a kernel finds by moving.
+A view draws once into the axes that it is given; `show` then changes only the artists in `moving`. A page without a
+kernel gets figures of several views, which show at once what a reader with a kernel finds by moving.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,13 @@ class SheetView:
     """The sheet from one side in one axis, with latent points before it, each tied to the mean nearest to it."""
 
     def __init__(self, axis: Axes, sheet: Sheet, side: str) -> None:
-        """side: "face", where the sheet is broadest, or "edge", along its surface. The colours are those of a."""
+        """Draw the sheet, coloured by a.
+
+        Args:
+            axis: Where to draw.
+            sheet: The embedding of a run.
+            side: "face", where the sheet is broadest, or "edge", along its surface.
+        """
         self._sheet = sheet
         self._view = _viewpoint(sheet.mu, side)
         shown = sheet.mu[:_POINTS]
@@ -39,14 +45,14 @@ class SheetView:
         self._scene.show(shown, **self._view, title=f"sheet, {side}-on")
         self._ties = LineCollection([], colors="black", linewidths=1.2, zorder=4)
         axis.add_collection(self._ties)
-        axis.patch.set_visible(False)  # would cover the names of a neighbour's axes
+        axis.patch.set_visible(False)  # it would cover the names of a neighbour's axes
         self._dots = axis.scatter([], [], s=60, color="white", edgecolors="black", linewidths=2, zorder=5)
         self.moving: list[Artist] = [self._ties, self._dots]
         for artist in self.moving:
             artist.set_in_layout(False)
 
     def show(self, points: ArrayLike) -> None:
-        """Move the latent points (k, 3) to where they are now."""
+        """Move the latent points to `points` (k, 3)."""
         points = np.atleast_2d(np.asarray(points, dtype=np.float64))
         ends = self._sheet.mu[[self._sheet.nearest(point)[1] for point in points]]
         seen, ended = (self._scene.seen(place, **self._view)[:, :2] for place in (points, ends))
@@ -55,10 +61,10 @@ class SheetView:
 
 
 class LatentView:
-    """One latent point: its decoded image, the training image nearest to it, and its place by the sheet, seen twice."""
+    """A latent point: its decoded image, the training image nearest to it, and its place near the sheet, seen twice."""
 
     def __init__(self, axes: Sequence[Axes], sheet: Sheet) -> None:
-        """axes: four, from left to right."""
+        """Draw into four axes, from left to right."""
         self._sheet = sheet
         size = sheet.run.experiment.image_size
         blank = np.zeros((size, size), dtype=np.float32)
@@ -71,10 +77,10 @@ class LatentView:
         self.moving += [artist for side in self._sides for artist in side.moving]
 
     def show(self, point: ArrayLike) -> tuple[float, int]:
-        """Move everything to a latent point (3,); return its distance to the nearest mean, and that mean's row."""
+        """Move everything to a latent point (3,); return the distance to the nearest posterior mean, and its row."""
         point = np.asarray(point, dtype=np.float64)
         distance, row = self._sheet.nearest(point)
-        # As `Run.decode`, but compiled for this one shape: a tenth of the time, which a slider feels.
+        # As `Run.decode`, but compiled for this shape: it takes a tenth of the time, which is felt at a slider.
         logits = self._sheet.run.model().decoder.predict_on_batch(point[None].astype(np.float32))
         self._decoded.set_data(expit(logits[0, ..., 0]))
         self._nearest.set_data(self._sheet.image(row) / 255)
@@ -84,13 +90,13 @@ class LatentView:
 
 
 def latent(sheet: Sheet) -> tuple[Figure, LatentView]:
-    """Return a figure, outside pyplot's care, with the view of one latent point."""
+    """Return a figure, unknown to pyplot, with the view of one latent point."""
     figure = _figure(10.4, 2.9)
     return figure, LatentView(list(figure.subplots(1, 4, width_ratios=[1, 1, 1.15, 1.15])), sheet)
 
 
 def off_the_sheet(sheet: Sheet, points: Numbers) -> Figure:
-    """Draw what is decoded at latent points (k, 3), the training images nearest to them, and where the points are."""
+    """Draw the images decoded at latent points (k, 3), the training images nearest to them, and the points' places."""
     figure = _figure(10.4, 2.9)
     left, right = figure.subfigures(1, 2, width_ratios=[2.9, 1], squeeze=False)[0]
     axes = np.asarray(left.subplots(2, len(points)))
@@ -110,7 +116,13 @@ class TransectView:
     """One place of a transect: original, reconstruction, their difference, and the error all along the line."""
 
     def __init__(self, axes: Sequence[Axes], walks: Sequence[Walk], *, titles: bool = True) -> None:
-        """axes: four, from left to right. walks: all that may be shown; the largest error sets the scale."""
+        """Draw what does not move.
+
+        Args:
+            axes: Four, from left to right.
+            walks: All that may be shown; the largest error sets the scale.
+            titles: Name the three images.
+        """
         blank = np.zeros_like(walks[0].redrawn[0])
         for axis, title in zip(axes, ("original", "redrawn", "difference"), strict=False):
             figures.show_image(axis, blank)
@@ -129,7 +141,7 @@ class TransectView:
         self.moving: list[Artist] = [*self._images, self._hole, self._line, self._dot, self._title]
 
     def show(self, walk: Walk, index: int) -> None:
-        """Move everything to one place of a transect."""
+        """Move everything to the place with this index on a transect."""
         original, redrawn = walk.images[index] / 255, walk.redrawn[index]
         for image, values in zip(self._images, (original, redrawn, redrawn - original), strict=True):
             image.set_data(values)
@@ -148,13 +160,13 @@ class TransectView:
 
 
 def transect(walks: Sequence[Walk]) -> tuple[Figure, TransectView]:
-    """Return a figure, outside pyplot's care, with the view of one place of a transect."""
+    """Return a figure, unknown to pyplot, with the view of one place of a transect."""
     figure = _figure(10.4, 2.8)
     return figure, TransectView(list(figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.8])), walks)
 
 
 def hardest_places(walks: Sequence[Walk]) -> Figure:
-    """Draw, one transect a row, the place in the hole where the run errs most, and the error along the line."""
+    """Draw for each transect, in a row, the place in the hole with the largest error, and the error along the line."""
     figure = _figure(10.4, 2.3 * len(walks))
     rows = figure.subplots(len(walks), 4, width_ratios=[1, 1, 1, 2], squeeze=False, sharex="col")
     for axes, walk in zip(rows, walks, strict=True):
@@ -169,7 +181,7 @@ class EpochView:
     """The sheet at one epoch, coloured by a and by b, and the losses up to the last, with that epoch marked."""
 
     def __init__(self, axes: Sequence[Axes], run: Run) -> None:
-        """axes: three, from left to right."""
+        """Draw into three axes, from left to right. Raises ValueError unless the run has three latents."""
         self._run = run
         self._track = run.embeddings[:, :_POINTS].astype(np.float64)  # (epochs + 1, n, 3)
         self._scenes = _scenes(axes[:2], run, self._track, bars=(True, True))
@@ -188,7 +200,7 @@ class EpochView:
         self.moving: list[Artist] = [artist for scene in self._scenes for artist in scene.moving] + [self._dot]
 
     def show(self, epoch: int) -> None:
-        """Move everything to an epoch, 0 (before training) to the last."""
+        """Move everything to an epoch, from 0 (before training) to the last."""
         for scene, factor in zip(self._scenes, PARAMETER_RANGE, strict=True):
             scene.show(self._track[epoch], title=f"epoch {epoch} of {self._run.epochs}, coloured by ${factor}$")
         losses = self._run.history["val_loss"]
@@ -196,13 +208,25 @@ class EpochView:
 
 
 def epoch(run: Run) -> tuple[Figure, EpochView]:
-    """Return a figure, outside pyplot's care, with the view of one epoch."""
+    """Return a figure, unknown to pyplot, with the view of one epoch.
+
+    Raises:
+        ValueError: unless the run has three latents.
+    """
     figure = _figure(10.4, 3.2)
     return figure, EpochView(list(figure.subplots(1, 3, width_ratios=[1.1, 1.1, 1])), run)
 
 
 def stages(run: Run, n: int = 4) -> Figure:
-    """Draw the sheet at up to n epochs, before training, early and best, in one scale; by a above, by b below."""
+    """Draw the sheet before training, early and at the best epoch, in one scale: coloured by a above, by b below.
+
+    Args:
+        run: A finished run.
+        n: The largest number of epochs.
+
+    Raises:
+        ValueError: unless the run has three latents.
+    """
     epochs = stage_epochs(run, n)
     figure = _figure(10.4, 5.0)
     track = run.embeddings[epochs, :_POINTS].astype(np.float64)
@@ -220,7 +244,7 @@ def stage_epochs(run: Run, n: int = 4) -> list[int]:
 
 
 def _figure(width: float, height: float) -> Figure:
-    """Return a figure that no notebook shows by itself, with a margin round it; in inches."""
+    """Return a figure, unknown to pyplot, with a margin round it; width and height in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)  # type: ignore[union-attr,call-arg]
     return figure
@@ -229,7 +253,7 @@ def _figure(width: float, height: float) -> Figure:
 def _scenes(
     axes: Sequence[Axes], run: Run, track: Numbers, bars: Sequence[bool], factor: str | None = None
 ) -> list[Scene]:
-    """Make scenes in one scale; coloured by `factor`, or each by one of the two in turn."""
+    """Make scenes in one scale, all coloured by `factor`, or each by one of the two in turn."""
     if track.shape[-1] != 3:
         raise ValueError(f"the embedding has {track.shape[-1]} latents: a sheet needs three")
     data = dataset.build(run.experiment.data)
@@ -242,7 +266,7 @@ def _viewpoint(mu: Numbers, side: str) -> dict[str, float]:
     """Return azimuth and elevation, in degrees, of an eye that looks at the broad side of a sheet or along it."""
     if side == "face":
         eye = np.array(list(figures.face_on(mu).values()))
-    else:  # along the second axis: the first and the thin third one are seen in full
+    else:  # along the second principal axis, so that the first and the thin third are seen in full
         eye = np.linalg.svd(mu - mu.mean(axis=0), full_matrices=False)[2][1]
     return {
         "azimuth": float(np.degrees(np.arctan2(eye[1], eye[0]))),

@@ -1,4 +1,4 @@
-"""The pictures of the loss's chapter: the terms, what they cost a pair of latents, and what a turn changes."""
+"""The pictures of the loss's chapter: the terms, what they cost a pair of latents, and what a rotation changes."""
 
 from typing import Any
 
@@ -16,6 +16,19 @@ FACTOR_COLORS = {"uniform": figures.BLUE, "normal": figures.BLACK, "laplace": fi
 
 _COST = "cividis"
 _COST_PLOTLY = "Cividis"
+_EYE = {"x": 1.6, "y": -1.6, "z": 1.0}
+_HOVER_CROSS_ENTROPY = "x = %{x:.2f}<br>x̂ = %{y:.2f}<br>%{z:.3f} nats<extra></extra>"
+_HOVER_PAIR = "μ<sub>i</sub> = %{x:.2f}<br>μ<sub>j</sub> = %{y:.2f}<br>cost %{z:.3f}<extra></extra>"
+_SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])  # the outline's corners
+_SQUARE_DOTS: dict[str, Any] = {
+    "size": 6,
+    "colorscale": _COST_PLOTLY,
+    "cmin": 0,
+    "cmax": 1,
+    # The colour bar is above, where a telephone has room for it too.
+    "colorbar": {"title": {"text": "|xy|", "side": "right"}, "orientation": "h", "thickness": 12}
+    | {"x": 0, "xanchor": "left", "len": 0.5, "y": 1.12, "yanchor": "bottom"},
+}
 
 
 def cross_entropy_map() -> Figure:
@@ -52,7 +65,7 @@ def living_cross_entropy() -> Any:
 
 
 def kl_curves(sigma: float) -> Figure:
-    """Draw the KL's two parts of one dimension: the curve in σ², with `sigma` marked, and parabolas in μ."""
+    """Draw the two parts of one latent's KL divergence: the curve in σ², with `sigma` marked, and parabolas in μ."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
     variance = np.geomspace(min(1e-3, sigma**2 / 2), max(10.0, 2 * sigma**2), 400)
     left.plot(variance, variance - 1 - np.log(variance))
@@ -70,7 +83,13 @@ def kl_curves(sigma: float) -> Figure:
 
 
 def surface(axis: Any, square: float, product: float) -> None:
-    """Draw `pair_cost` over [-1, 1]² into a 3-D axis of matplotlib, with its level lines below."""
+    """Draw the cost of a pair of latents over [-1, 1]², with its level lines below.
+
+    Args:
+        axis: A 3-D axis of matplotlib.
+        square: The weight of μ_i² + μ_j².
+        product: The weight of |μ_i μ_j|.
+    """
     grid = np.linspace(-1, 1, 41)
     mu_i, mu_j = np.meshgrid(grid, grid)
     cost = pair_cost(mu_i, mu_j, square, product)
@@ -84,8 +103,11 @@ def surface(axis: Any, square: float, product: float) -> None:
 
 
 def surfaces(weights: list[tuple[float, float]], titles: list[str]) -> Figure:
-    """Draw `pair_cost` side by side for several (square, product) weights, outside pyplot's care."""
-    with plt.rc_context({"figure.constrained_layout.use": False}):  # it wastes room round 3-D axes
+    """Draw the cost of a pair of latents side by side for several weights (square, product), each with its title.
+
+    pyplot does not know the figure.
+    """
+    with plt.rc_context({"figure.constrained_layout.use": False}):  # it leaves too much room round 3-D axes
         figure = Figure(figsize=(4 * len(weights) + 0.4, 3.9))
     for index, ((square, product), title) in enumerate(zip(weights, titles, strict=True), start=1):
         axis = figure.add_subplot(1, len(weights), index, projection="3d")
@@ -101,7 +123,11 @@ def pair_surfaces() -> Figure:
 
 
 def living_pair_surface(n: int = 21) -> Any:
-    """Return a Plotly surface over (μ_i, μ_j) that turns, with a slider for the entanglement's share, 0 to 1."""
+    """Return the cost over (μ_i, μ_j) as a Plotly surface, with a slider for the entanglement's share from 0 to 1.
+
+    Args:
+        n: The number of the slider's steps.
+    """
     import plotly.graph_objects as go
 
     grid = np.linspace(-1, 1, 31, dtype="float32")
@@ -125,7 +151,14 @@ def living_pair_surface(n: int = 21) -> Any:
 
 
 def penalty_by_batch_size(draws: int, seed: int, correlation: float = 0.5, largest: int = 256) -> Figure:
-    """Draw the mean of |covariance| in batches of 1, 2, 4, … normal pairs, independent and correlated, simulated."""
+    """Draw the mean of |covariance| in batches of 1, 2, 4, … simulated normal pairs, independent and correlated.
+
+    Args:
+        draws: The number of pairs.
+        seed: Of the first of the three cases; the others have those after it.
+        correlation: Of the correlated pairs.
+        largest: The largest batch, a power of two.
+    """
     figure, axis = plt.subplots(figsize=(7, 4))
     sizes = 2 ** np.arange(int(np.log2(largest)) + 1)
     cases = [(0.0, False, figures.BLUE, "independent, around 0"), (0.0, True, figures.GREEN, "independent, centred"),
@@ -133,9 +166,10 @@ def penalty_by_batch_size(draws: int, seed: int, correlation: float = 0.5, large
     for offset, (rho, centred, color, label) in enumerate(cases):
         pairs = correlated(draws, rho, seed + offset)
         batches = [pairs[: draws // n * n].reshape(-1, n, 2) for n in sizes]
-        found = np.array([interval(np.abs(covariances(batch, centred=centred))) for batch in batches])
-        axis.plot(sizes, found[:, 0], "o-", color=color, label=label, markersize=4)
-        axis.fill_between(sizes, found[:, 1], found[:, 2], color=color, alpha=0.3, linewidth=0)
+        intervals = np.array([interval(np.abs(covariances(batch, centred=centred))) for batch in batches])
+        mean, low, high = intervals.T
+        axis.plot(sizes, mean, "o-", color=color, label=label, markersize=4)
+        axis.fill_between(sizes, low, high, color=color, alpha=0.3, linewidth=0)
     axis.axhline(2 / np.pi, color="0.4", linestyle=":", label=r"$2/\pi$")
     axis.set(xscale="log", xlabel="images in the batch", ylabel=r"mean of $|C_{ij}|$", ylim=(0, None))
     axis.set_xticks(sizes, [str(size) for size in sizes])
@@ -145,7 +179,7 @@ def penalty_by_batch_size(draws: int, seed: int, correlation: float = 0.5, large
 
 
 def rotation_curves() -> Figure:
-    """Draw E|xy| against the angle of the turn for uniform, normal and Laplace factors of variance 1."""
+    """Draw E|xy| over the angle of rotation for uniform, normal and Laplace factors of variance 1."""
     figure, axis = plt.subplots(figsize=(7, 4))
     degrees = np.linspace(0, 90, 181)
     styles: dict[Factors, str] = {"laplace": "--", "normal": ":", "uniform": "-"}
@@ -159,16 +193,19 @@ def rotation_curves() -> Figure:
 
 
 def living_rotation(n: int = 31, dots: int = 18) -> Any:
-    """Return a Plotly figure whose slider turns the square [-1, 1]² of uniform factors by 0° to 90°.
+    """Return a Plotly figure whose slider rotates the square [-1, 1]² of uniform factors by 0° to 90°.
 
     Left: the square, its points in the colour of |xy|. Right: E|xy| of uniform factors over the angle.
+
+    Args:
+        n: The number of the slider's steps.
+        dots: The number of points along a side of the square.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     line = (np.arange(dots) + 0.5) / dots * 2 - 1
     points = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
     degrees = np.linspace(0, 90, n)
     figure = make_subplots(
         1,
@@ -177,32 +214,16 @@ def living_rotation(n: int = 31, dots: int = 18) -> Any:
         horizontal_spacing=0.18,
         subplot_titles=("the square of factors", "its cost E|xy|"),
     )
-    dot = {
-        "size": 6,
-        "colorscale": _COST_PLOTLY,
-        "cmin": 0,
-        "cmax": 1,
-        # Above, where a telephone has room for it too.
-        "colorbar": {"title": {"text": "|xy|", "side": "right"}, "orientation": "h", "thickness": 12}
-        | {"x": 0, "xanchor": "left", "len": 0.5, "y": 1.12, "yanchor": "bottom"},
-    }
-    figure.add_scatter(mode="markers", marker=dot, row=1, col=1)
+    figure.add_scatter(mode="markers", marker=_SQUARE_DOTS, row=1, col=1)
     figure.add_scatter(mode="lines", line={"color": figures.BLACK, "width": 2}, row=1, col=1)
     marker = {"size": 13, "color": figures.VERMILION}
     figure.add_scatter(mode="markers+text", marker=marker, textposition="middle right", row=1, col=2)
     curve = expected_product(np.deg2rad(degrees)).astype("float32") / 3
     figure.add_scatter(x=degrees, y=curve, mode="lines", line={"color": figures.BLUE, "width": 2.5}, row=1, col=2)
-    frames = []
-    for angle, value in zip(degrees, curve, strict=True):
-        turned = unmixing.turn(points, angle).astype("float32")
-        outline = unmixing.turn(corners, angle).astype("float32")
-        cost = np.abs(turned[:, 0] * turned[:, 1])
-        data = [
-            {"type": "scatter", "x": turned[:, 0], "y": turned[:, 1], "marker": {**dot, "color": cost}},
-            {"type": "scatter", "x": outline[:, 0], "y": outline[:, 1]},
-            {"type": "scatter", "x": [angle], "y": [value], "text": [f"{value:.3f}"]},
-        ]
-        frames.append(go.Frame(name=f"{angle:g}°", data=data, traces=[0, 1, 2]))
+    frames = [
+        go.Frame(name=f"{angle:g}°", data=_rotated_square(points, angle, value), traces=[0, 1, 2])
+        for angle, value in zip(degrees, curve, strict=True)
+    ]
     for trace, data in zip(figure.data, frames[0].data, strict=False):
         trace.update({key: data[key] for key in ("x", "y", "text", "marker") if data[key] is not None})
     figure.data[2].marker.update(marker)
@@ -216,18 +237,25 @@ def living_rotation(n: int = 31, dots: int = 18) -> Any:
     return figure
 
 
+def _rotated_square(points: NDArray[Any], angle: float, cost: float) -> list[dict[str, Any]]:
+    """Return the traces of a frame: the rotated points, the square's outline, and the cost marked over the angle."""
+    rotated = unmixing.turn(points, angle).astype("float32")
+    outline = unmixing.turn(_SQUARE, angle).astype("float32")
+    color = np.abs(rotated[:, 0] * rotated[:, 1])
+    return [
+        {"type": "scatter", "x": rotated[:, 0], "y": rotated[:, 1], "marker": {**_SQUARE_DOTS, "color": color}},
+        {"type": "scatter", "x": outline[:, 0], "y": outline[:, 1]},
+        {"type": "scatter", "x": [angle], "y": [cost], "text": [f"{cost:.3f}"]},
+    ]
+
+
 def explorer(square: float, product: float) -> tuple[Figure, Axes]:
-    """Draw one surface of `pair_cost`; return the figure, outside pyplot's care, and its axis."""
+    """Draw `surface`; return the figure, which pyplot does not know, and its axis."""
     figure = surfaces([(square, product)], [""])
     return figure, figure.axes[0]
 
 
 def _cross_entropy(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return x, x̂ and the cross-entropy (n, n each); x̂ keeps 0.005 away from its ends."""
+    """Return x, x̂ and the cross-entropy, (n, n) each; x̂ stays 0.005 away from its ends."""
     x, x_hat = np.meshgrid(np.linspace(0, 1, n), np.linspace(0.005, 0.995, n))
     return x, x_hat, -(x * np.log(x_hat) + (1 - x) * np.log(1 - x_hat))
-
-
-_EYE = {"x": 1.6, "y": -1.6, "z": 1.0}
-_HOVER_CROSS_ENTROPY = "x = %{x:.2f}<br>x̂ = %{y:.2f}<br>%{z:.3f} nats<extra></extra>"
-_HOVER_PAIR = "μ<sub>i</sub> = %{x:.2f}<br>μ<sub>j</sub> = %{y:.2f}<br>cost %{z:.3f}<extra></extra>"

@@ -11,7 +11,7 @@ from vaelib import figures, run
 from vaelib.experiment import Experiment
 from vaelib.study import paper
 
-# What it is, its name in `figures`, what it is multiplied by, its format, and the study's own with the model it is of.
+# Label, name in `paper.figures`, factor, format, and the study's own value with the model it belongs to.
 _QUANTITIES = (
     ("training images a second", "images_per_second", 1, ".0f", "90 (punctured set)"),
     ("seconds an epoch, all included", "seconds_per_epoch", 1, ".0f", "48 (punctured set)"),
@@ -33,19 +33,25 @@ _MISSING = (
 
 
 def table(folder: Path, *fresh_runs: run.Run) -> Any:
-    """Return for display the study's own numbers beside those of the kept runs and of fresh ones, with their origin.
+    """Return for display the study's own numbers beside those of kept and of fresh runs, with their origin.
 
-    Says in a line which of the four are not kept, and what makes them; that line alone where there are no runs at all.
-    Raises DamagedError for a kept run that is damaged.
+    A line above says which of the four trainings are not kept, and what makes them; without any run it stands alone.
+
+    Args:
+        folder: The folder of the kept runs.
+        fresh_runs: Runs of this build.
+
+    Raises:
+        DamagedError: for a kept run that is damaged.
     """
     from IPython.display import HTML
 
-    found = paper.kept(folder)
-    columns = [(f"kept: {name}", each.experiment, each.figures, each.provenance) for name, each in found.items()]
-    columns += [("this build", each.experiment, paper.figures(each), each.provenance) for each in fresh_runs]
-    missing = [name for name in paper.plan() if name not in found]
-    told = html.escape(_MISSING.format(", ".join(missing)))
-    note = f'<p class="provenance">{told}</p>' if missing else ""
+    kept = paper.kept(folder)
+    columns = [(f"kept: {name}", record.experiment, record.figures, record.provenance) for name, record in kept.items()]
+    columns += [("this build", fresh.experiment, paper.figures(fresh), fresh.provenance) for fresh in fresh_runs]
+    missing = [name for name in paper.plan() if name not in kept]
+    message = html.escape(_MISSING.format(", ".join(missing)))
+    note = f'<p class="provenance">{message}</p>' if missing else ""
     if not columns:
         return HTML(note)
     rows = [
@@ -58,7 +64,7 @@ def table(folder: Path, *fresh_runs: run.Run) -> Any:
 
 
 def _text(value: Any, factor: float, form: str) -> str:
-    return "–" if value is None else ", ".join(format(factor * each, form) for each in np.atleast_1d(value))
+    return "–" if value is None else ", ".join(format(factor * number, form) for number in np.atleast_1d(value))
 
 
 def _origin(experiment: Experiment, origin: Mapping[str, Any]) -> dict[str, str]:

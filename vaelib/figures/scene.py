@@ -29,12 +29,17 @@ class Scene:
     """
 
     def __init__(self, axis: Axes, values: NDArray[Any], name: str, space: Numbers, *, bar: bool = True) -> None:
-        """values: (n,), the colours; name: what they are ("a", "b", "error"); space: (..., 3), points to hold in view.
+        """Draw the axes; the view turns about the mean of `space`, and the latent axes go through the origin.
 
-        The view turns about the mean of `space`; the latent axes go through the origin, wherever that is seen.
+        Args:
+            axis: Where to draw.
+            values: (n,), the colours of the points.
+            name: What the colours are: "a", "b" or "error".
+            space: (..., 3), the points that stay in view.
+            bar: Add a colour bar.
         """
         self.centre = space.reshape(-1, 3).mean(axis=0)
-        # Far enough for every viewpoint, but for the few farthest points.
+        # Far enough for all viewpoints and all but the few farthest points.
         reach = 1.06 * float(np.percentile(np.linalg.norm(space - self.centre, axis=-1), 99.5)) + 1e-6
         self.reach = reach
         colormap = mpl.colormaps[COLORMAPS.get(name, "viridis")]
@@ -59,7 +64,14 @@ class Scene:
     def show(
         self, points: Numbers, *, azimuth: float = AZIMUTH, elevation: float = ELEVATION, title: str | None = None
     ) -> None:
-        """Move the points (n, 3) to where they stand now; azimuth and elevation of the eye in degrees."""
+        """Move the points and the latent axes.
+
+        Args:
+            points: (n, 3), one for each colour.
+            azimuth: Of the eye, in degrees.
+            elevation: Of the eye, in degrees.
+            title: The new title; None keeps the last one.
+        """
         view = projection(azimuth, elevation)
         seen = self.seen(points, azimuth=azimuth, elevation=elevation)
         order = np.argsort(seen[:, 2])
@@ -79,14 +91,14 @@ class Scene:
             self.title.set_text(title)
 
     def seen(self, points: Numbers, *, azimuth: float = AZIMUTH, elevation: float = ELEVATION) -> Numbers:
-        """Return where points (n, 3) stand in the picture: to the right, up, and towards the eye."""
+        """Return where points (n, 3) are in the picture, (n, 3): to the right, up, and towards the eye."""
         return np.asarray((points - self.centre) @ projection(azimuth, elevation).T)
 
 
 def projection(azimuth: float, elevation: float) -> Numbers:
-    """Return the rotation (3, 3) whose rows are the view's right, up and towards the eye; angles in degrees.
+    """Return the rotation (3, 3) whose rows are the view's directions to the right, up and towards the eye.
 
-    The third axis points up in the picture; the eye looks at the origin from the given azimuth and elevation.
+    The third axis points up in the picture; the eye looks at the origin from an azimuth and an elevation in degrees.
     """
     turn, lift = np.radians([azimuth, elevation])
     right = [-np.sin(turn), np.cos(turn), 0]

@@ -1,4 +1,4 @@
-"""Still pictures of Plotly figures: what one shows first, drawn by matplotlib from the same numbers."""
+"""Still pictures of Plotly figures: what a figure shows first, drawn by matplotlib from the same numbers."""
 
 import re
 from collections.abc import Callable
@@ -19,13 +19,14 @@ _SYMBOLS = {
 }
 _DASHES = {"dot": ":", "dash": "--", "dashdot": "-."}
 _INCHES = 4.2  # of one panel
-_POINTS = 0.75  # a pixel of Plotly's, in points
+_POINTS = 0.75  # one of Plotly's pixels, in points
 
 
 def still(figure: Any) -> Figure:
-    """Draw a Plotly figure of scatters, lines and surfaces, flat and in space; outside pyplot's care.
+    """Draw a Plotly figure of scatters, lines and surfaces, in two or three dimensions, unknown to pyplot.
 
-    Raises ValueError for traces of another kind.
+    Raises:
+        ValueError: for traces of another kind.
     """
     panels: dict[str, list[Any]] = {}
     for trace in figure.data:
@@ -36,8 +37,8 @@ def still(figure: Any) -> Figure:
     picture = Figure(figsize=(max(1.5, len(panels)) * _INCHES, _INCHES), dpi=100, layout="constrained")
     titles = [_plain(note.text) for note in figure.layout.annotations][: len(panels)]
     for column, (place, traces) in enumerate(panels.items(), 1):
-        solid = place.startswith("scene")
-        axis = picture.add_subplot(1, len(panels), column, projection="3d" if solid else None)
+        projection = "3d" if place.startswith("scene") else None
+        axis = picture.add_subplot(1, len(panels), column, projection=projection)
         for trace in traces:
             _KINDS[trace.type](axis, trace)
         _lay_out(axis, figure.layout, place, traces)
@@ -84,38 +85,38 @@ _KINDS: dict[str, Callable[[Any, Any], None]] = {"scatter": _scatter, "scatter3d
 
 
 def _lay_out(axis: Any, layout: Any, place: str, traces: list[Any]) -> None:
-    """Give an axis the names, ranges and scales, and in space the viewpoint, that Plotly's has."""
+    """Give an axis the labels, ranges and scales of Plotly's axis, and in three dimensions its viewpoint."""
     if place.startswith("scene"):
         scene = layout[place]
-        names = {name: scene[f"{name}axis"] for name in "xyz"}
+        axes = {name: scene[f"{name}axis"] for name in "xyz"}
         eye = scene.camera.eye
         if eye.x is not None:
             axis.view_init(np.degrees(np.arctan2(eye.z, np.hypot(eye.x, eye.y))), np.degrees(np.arctan2(eye.y, eye.x)))
     else:
-        names = {"x": layout[f"xaxis{place[1:]}"], "y": layout[f"yaxis{(traces[0].yaxis or 'y')[1:]}"]}
-        if names["y"].scaleanchor:
+        axes = {"x": layout[f"xaxis{place[1:]}"], "y": layout[f"yaxis{(traces[0].yaxis or 'y')[1:]}"]}
+        if axes["y"].scaleanchor:
             axis.set_aspect("equal", adjustable="box")
-    for name, given in names.items():
-        if given.type == "log":
+    for name, model in axes.items():
+        if model.type == "log":
             axis.set(**{f"{name}scale": "log"})
-        if given.range is not None:
-            axis.set(**{f"{name}lim": 10 ** np.asarray(given.range) if given.type == "log" else given.range})
-        if given.tickvals is not None:
-            axis.set(**{f"{name}ticks": given.tickvals, f"{name}ticklabels": [f"{tick:g}" for tick in given.tickvals]})
+        if model.range is not None:
+            axis.set(**{f"{name}lim": 10 ** np.asarray(model.range) if model.type == "log" else model.range})
+        if model.tickvals is not None:
+            axis.set(**{f"{name}ticks": model.tickvals, f"{name}ticklabels": [f"{tick:g}" for tick in model.tickvals]})
             getattr(axis, f"{name}axis").set_ticks([], minor=True)
-        axis.set(**{f"{name}label": _plain(given.title.text)})
+        axis.set(**{f"{name}label": _plain(model.title.text)})
     if place.startswith("scene"):
         axis.locator_params(nbins=5)
         axis.set_box_aspect(_sides(axis, layout[place]))
 
 
 def _sides(axis: Any, scene: Any) -> tuple[float, float, float]:
-    """Return the proportions of a scene's box, as Plotly has them."""
+    """Return the proportions of a scene's box by Plotly's rules."""
     if scene.aspectratio.x is not None:
         return scene.aspectratio.x, scene.aspectratio.y, scene.aspectratio.z
     x, y, z = (float(np.ptp(getattr(axis, f"get_{name}lim")())) for name in "xyz")
-    in_scale = scene.aspectmode == "data" or (scene.aspectmode is None and max(x, y, z) <= 4 * min(x, y, z))
-    return (x, y, z) if in_scale else (1.0, 1.0, 1.0)
+    to_scale = scene.aspectmode == "data" or (scene.aspectmode is None and max(x, y, z) <= 4 * min(x, y, z))
+    return (x, y, z) if to_scale else (1.0, 1.0, 1.0)
 
 
 def _ends(colored: Any) -> dict[str, float]:
@@ -127,7 +128,7 @@ def _colors(scale: Any) -> Colormap:
 
 
 def _color(text: str | None) -> Any:
-    """Return a colour as matplotlib takes it; Plotly also has "rgb(0, 114, 178)"."""
+    """Return a colour in a form that matplotlib takes; Plotly also writes "rgb(0, 114, 178)"."""
     if text is None or not text.startswith("rgb"):
         return text
     red, green, blue, *alpha = (float(part) for part in re.findall(r"[\d.]+", text))

@@ -1,4 +1,4 @@
-"""The one look of all figures, and the ways they come into a page: image grids, Plotly, videos, notes."""
+"""The common look of all figures, and how a page shows them: image grids, Plotly, videos, tables, notes."""
 
 import functools
 import html
@@ -27,15 +27,15 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 TRANSECT_COLORS = {"P1": BLUE, "P2": GREEN, "P3": VERMILION}
 COLORMAPS = {"a": "viridis", "b": "plasma", "error": "cividis"}
 PLOTLY_SCRIPT = "../vendor/plotly.min.js"  # beside the chapters' folder in the built book
-_WAYS_BACK = {"scene": "resetCameraLastSave3d", "xaxis": "resetScale2d"}  # Plotly's names for its buttons, by axes
+_RESET_BUTTONS = {"scene": "resetCameraLastSave3d", "xaxis": "resetScale2d"}  # Plotly's names, by kind of axes
 
 
 def style() -> None:
-    """Give matplotlib the book's look, and notebooks sharp pictures. Call it once at a notebook's start.
+    """Give matplotlib the book's look, and notebooks sharp pictures. Call it once at the start of a notebook.
 
-    The look is matplotlib's own defaults and a few changes, whatever the user's matplotlibrc says; the backend, which
-    draws it, stays the user's. Importing this module gives it too, so that no figure of the library is without it;
-    what is set in `matplotlib.rcParams` afterwards holds.
+    The look is matplotlib's defaults with a few changes, whatever the user's matplotlibrc says; the backend stays the
+    user's. Importing this module applies it too, so that every figure of the library has it; later changes to
+    `matplotlib.rcParams` take effect.
     """
     _look()
     try:
@@ -43,23 +43,26 @@ def style() -> None:
 
         set_matplotlib_formats("retina")
     except (ImportError, AttributeError):
-        pass  # outside a notebook there is nothing to sharpen
+        pass  # not in a notebook
 
 
 def _look() -> None:
     plt.style.use(["default", Path(__file__).with_name("book.mplstyle")])
 
 
-_look()  # a turned image or a missing LaTeX would be found in figures that were made before `style`
+_look()  # or figures that are drawn before a call of `style` would have the user's settings
 
 
 def image_rows(
     rows: Sequence[np.ndarray], labels: Sequence[str] = (), *, boxed: np.ndarray | None = None, size: float = 0.75
 ) -> Figure:
-    """Draw rows of images under one another, column by column comparable.
+    """Draw rows of images below each other, in common columns.
 
-    rows: each (n, h, w), uint8 or float in [0, 1], none longer than the first. labels: one per row. boxed: (n,) bool,
-    the columns that get a frame. size: inches of one image.
+    Args:
+        rows: Each (n, h, w), uint8 or float in [0, 1], none longer than the first.
+        labels: One for each row.
+        boxed: (n,) bool, the columns that get a frame.
+        size: The side of an image, in inches.
     """
     n = len(rows[0])
     figure, axes = plt.subplots(
@@ -87,42 +90,49 @@ def show_image(axis: Axes, image: np.ndarray) -> None:
 
 
 def parameter_axes(axis: Axes) -> Axes:
-    """Give an axis the parameter space: a to the right, b downward, as in the study's montage."""
+    """Label and scale an axis as the parameter space, a to the right and b downward; return it."""
     axis.set(xlabel="$a$ (radius)", ylabel="$b$ (petal amplitude)")
     axis.set(xlim=_padded("a"), ylim=_padded("b")[::-1], aspect="equal")
     return axis
 
 
 def hole(axis: Axes, experiment: Experiment, **options: Any) -> None:
-    """Outline the hole in an axis of the parameter space."""
+    """Outline the hole in an axis of the parameter space; the options are those of a matplotlib patch."""
     settings = {"fill": False, "edgecolor": BLACK, "linewidth": 1.5, "linestyle": "--", **options}
     centre = (experiment.hole_a, experiment.hole_b)
     axis.add_patch(plt.Circle(centre, experiment.hole_radius, **settings))
 
 
 def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
-    """Return a Plotly figure for display: live it is the figure itself, in a page it is HTML that needs no network.
+    """Return a Plotly figure for display: live the figure itself, in a page HTML that needs no network.
 
-    In a page it sleeps until it is scrolled into view; the book's script wakes it. A still picture of it stands in
-    until then, and wherever it cannot live. alt: what the figure shows, for those who cannot see it. height: pixels.
-    Raises ValueError for a figure of which `stills.still` draws none.
+    In a page the book's script starts the figure when it is scrolled into view. Until then, and wherever it cannot
+    run, a still picture stands in for it.
+
+    Args:
+        figure: A Plotly figure.
+        alt: What the figure shows, for those who cannot see it.
+        height: In pixels.
+
+    Raises:
+        ValueError: for a figure that `vaelib.figures.stills.still` cannot draw.
     """
     figure.update_layout(
         template="plotly_white", height=height, margin={"l": 10, "r": 10, "t": 30, "b": 10}, font={"size": 13}
     )
-    # Plotly's own default is a button that sends the figure to a foreign server. Named are the buttons that stay, so
-    # that no later version brings another: turning, moving and zooming need none, and one puts all back.
-    buttons = [button for axes, button in _WAYS_BACK.items() if any(axes in trace for trace in figure.data)]
+    # By default Plotly has a button that sends the figure to a foreign server. The buttons to show are named, so that
+    # no later version adds another: turning, moving and zooming need none, and one resets the view.
+    buttons = [button for axes, button in _RESET_BUTTONS.items() if any(axes in trace for trace in figure.data)]
     config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "modeBarButtons": [buttons]}
     if not notebook.is_static():
-        # A figure has no place for its configuration, and is asked by this name to show itself.
-        # JupyterLab resizes the figure itself: were Plotly to do so too, its first redraw would leave no height.
+        # A figure cannot store its configuration, but IPython calls this method to display it. JupyterLab resizes the
+        # figure itself: if Plotly did so too, its first redraw would leave no height.
         figure._ipython_display_ = functools.partial(_show_live, figure, alt, {**config, "responsive": False})
         return figure
     body = figure.to_html(
         full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, config=config
     )  # fmt: skip
-    # As high as the figure, so that nothing moves when it takes the picture's place.
+    # As high as the figure, so that nothing moves when the figure replaces the picture.
     look = f'class="stand-in" style="display: block; width: 100%; height: {height}px; object-fit: contain"'
     return living.Page(
         f'<div class="living-figure" role="group" aria-label="{html.escape(alt)}" data-script="{PLOTLY_SCRIPT}" '
@@ -136,9 +146,9 @@ def _show_live(figure: Any, alt: str, config: dict[str, Any]) -> None:
 
     playable = figure._repr_mimebundle_(config=config)
     if not playable:
-        figure.show(config=config)  # in a terminal: Plotly opens a browser
+        figure.show(config=config)  # in a terminal, where Plotly opens a browser
         return
-    # The picture comes as HTML only: beside a PNG, JupyterLab's Plotly shows that and stays still.
+    # The picture is HTML only: with a PNG, JupyterLab would show that instead of the figure.
     data, _ = living.bundle({"text/html": living.image(_still(figure), alt), **playable}, None, alt)
     display(data, raw=True)
 
@@ -150,8 +160,10 @@ def _still(figure: Any) -> bytes:
 def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[str, Any]:
     """Return a Plotly slider over a figure's frames, which works in a page without a kernel.
 
-    names: the frames' names, which are also the steps' labels. prefix: stands before the current one. active: the
-    step shown first.
+    Args:
+        names: The frames' names, which are also the steps' labels.
+        prefix: What stands before the label of the current step.
+        active: The step that is shown first.
     """
     how = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps = [{"label": name, "method": "animate", "args": [[name], how]} for name in names]
@@ -159,7 +171,7 @@ def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[
 
 
 def face_on(mu: NDArray[Any]) -> dict[str, float]:
-    """Return the eye of a turnable figure that looks at a sheet's broad side, a little from above. mu: (n, 3)."""
+    """Return Plotly's `camera.eye` that looks at the broad side of a sheet `mu` (n, 3), a little from above."""
     normal = np.linalg.svd(mu - mu.mean(axis=0), full_matrices=False)[2][-1]
     view = normal * (1 if normal[2] >= 0 else -1) + [0.0, 0.0, 0.3]
     x, y, z = 2.0 * view / np.linalg.norm(view)
@@ -167,17 +179,21 @@ def face_on(mu: NDArray[Any]) -> dict[str, float]:
 
 
 def viewing_angles(mu: NDArray[Any]) -> tuple[float, float]:
-    """Return the azimuth and the elevation, in degrees, from which `face_on` looks. mu: (n, 3)."""
+    """Return the azimuth and the elevation, in degrees, from which `face_on` looks at a sheet `mu` (n, 3)."""
     eye = face_on(mu)
     azimuth, elevation = np.arctan2(eye["y"], eye["x"]), np.arctan2(eye["z"], np.hypot(eye["x"], eye["y"]))
     return float(np.degrees(azimuth)), float(np.degrees(elevation))
 
 
 def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:
-    """Return a video (MP4) for display, with controls, looping and muted; its poster is the PNG of the same name.
+    """Return a video for display, with controls, looping and muted; its poster is the PNG of the same name.
 
-    A page names the files, which lie beside it. Live the output holds both, and needs no file afterwards, wherever the
-    notebook is moved. alt: what the video shows. width: pixels.
+    A page links to the files, which are beside it. A live output contains both, so that the notebook can be moved.
+
+    Args:
+        path: An MP4.
+        alt: What the video shows.
+        width: In pixels.
     """
     source, picture = Path(path), Path(path).with_suffix(".png")
     if notebook.is_static():
@@ -186,7 +202,7 @@ def show_video(path: str | Path, alt: str, *, width: int = 720) -> Any:
     if not picture.is_file():
         return living.Page(_video(film, "", alt, width), alt)
     poster = _within(picture, width)
-    # For viewers that leave out what they take for unsafe, films among it, and keep what is in them.
+    # For viewers that remove elements they consider unsafe, such as videos, but keep their content.
     inside = f'<img src="{poster}" alt="{html.escape(alt)}">'
     return living.Page(_video(film, poster, alt, width, inside), alt, picture.read_bytes())
 
@@ -199,9 +215,9 @@ def _video(source: str, poster: str, alt: str, width: int, inside: str = "") -> 
 
 
 def _within(picture: Path, width: int) -> str:
-    """Return a picture as a data URI, a JPEG at most so wide."""
-    with Image.open(picture) as whole:
-        small = whole.convert("RGB")
+    """Return a picture as a data URI: a JPEG, at most so wide."""
+    with Image.open(picture) as original:
+        small = original.convert("RGB")
     small.thumbnail((width, small.height))
     content = io.BytesIO()
     small.save(content, "JPEG", quality=85)
@@ -209,7 +225,13 @@ def _within(picture: Path, width: int) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "") -> Any:
-    """Return a table for display; cells are text, the first column names the row."""
+    """Return a table for display.
+
+    Args:
+        head: The text of the head's cells.
+        rows: The text of each row's cells; the first is the row's header.
+        caption: The table's caption.
+    """
     from IPython.display import HTML
 
     top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
@@ -226,7 +248,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = 
 def provenance_note(*runs: Run, profile: str | None = None) -> Any:
     """Return the note that closes every chapter: profile, runs, versions, hardware and commit.
 
-    profile: the chapter's own, for one without runs, each of which tells its own.
+    Args:
+        runs: The chapter's runs, each with its profile.
+        profile: The profile of a chapter without runs.
     """
     from IPython.display import HTML
 

@@ -31,7 +31,9 @@ def architecture(model: Any) -> Any:
 def curves(run: Run, floor: float) -> Figure:
     """Draw every term over the epochs, for the training and the validation set, with the best epoch marked.
 
-    floor: the lowest cross-entropy that any model can reach, the pixels' own entropy.
+    Args:
+        run: A finished run.
+        floor: The lowest cross-entropy that any model can reach: the pixels' own entropy.
     """
     history = run.history
     epochs = np.arange(1, run.epochs + 1)
@@ -57,7 +59,12 @@ def curves(run: Run, floor: float) -> Figure:
 def errors(parameters: Numbers, raw: Numbers, normalised: Numbers) -> Figure:
     """Draw two maps of the validation images over (a, b), coloured by raw and by normalised error.
 
-    parameters: (n, 2). raw, normalised: (n,). The colours end at each error's 98th percentile.
+    The colours end at each error's 98th percentile.
+
+    Args:
+        parameters: (n, 2), the points (a, b).
+        raw: (n,), mean squared errors.
+        normalised: (n,), errors over each image's own variance.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.6))
     titles = ("mean squared error × 1000", "error over own variance (%)")
@@ -72,10 +79,15 @@ def errors(parameters: Numbers, raw: Numbers, normalised: Numbers) -> Figure:
 
 
 def traversals(run: Run, steps: int = 9, reach: float = 2.0) -> tuple[Figure, Numbers]:
-    """Draw decoded images along each latent, the others held at the embedding's mean; return them too.
+    """Draw decoded images along each latent, with the others at the embedding's mean.
 
-    Each row goes from `reach` standard deviations below the mean to as many above. The images are
-    (d, steps, h, w).
+    Args:
+        run: A finished run.
+        steps: The number of images in a row.
+        reach: A row goes from so many standard deviations below the mean to as many above.
+
+    Returns:
+        The figure, and the images (d, steps, h, w).
     """
     mu = run.embeddings[run.best_epoch]
     mean, spread = mu.mean(axis=0), mu.std(axis=0)

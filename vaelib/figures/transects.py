@@ -18,9 +18,11 @@ REGION_COLORS = {"punctured": figures.VERMILION, "thinned": figures.BLUE, "full"
 
 
 def errors_along(errors: Mapping[str, Mapping[str, Numbers]], experiment: Experiment) -> Figure:
-    """Draw the error along each transect for each kind of training set, the mean over seeds and each seed.
+    """Draw the error along each transect for each kind of training set: every seed, and the mean over seeds.
 
-    errors: {"P1": {"punctured": (seeds, n), …}, …}, mean squared errors. The hole's points are shaded.
+    Args:
+        errors: Mean squared errors, {"P1": {"punctured": (seeds, n), …}, …}.
+        experiment: The settings of the hole, whose points are shaded.
     """
     figure, axes = plt.subplots(1, len(errors), figsize=(11, 3.3), sharey=True)
     for axis, (name, kinds) in zip(np.atleast_1d(axes), errors.items(), strict=True):
@@ -40,11 +42,14 @@ def errors_along(errors: Mapping[str, Mapping[str, Numbers]], experiment: Experi
 
 
 def paired(probes: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) -> Figure:
-    """Draw, seed by seed, the punctured model's error in the hole over each control's, point by point.
+    """Draw, seed by seed, the punctured model's error in the hole over each control's.
 
-    probes: {"punctured": one (n,) a seed, "thinned": …, "full": …}, errors on the same unseen points of the hole.
-    seeds: what they are called.
-    Each dot is one point; the bar is the ratio of the seed's mean errors.
+    Each dot is a point of the hole; the bar is the ratio of the seed's mean errors.
+
+    Args:
+        probes: Errors at the same unseen points of the hole, (n,) for each seed: {"punctured": […], "thinned": …,
+            "full": …}.
+        seeds: The seeds, in the order of the errors.
     """
     controls = [kind for kind in probes if kind != "punctured"]
     figure, axes = plt.subplots(1, len(controls), figsize=(9, 3.6), sharey=True)
@@ -65,20 +70,23 @@ def paired(probes: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) -> Fig
 
 
 def ratio_table(ratios: Mapping[str, metrics.Ratio]) -> Any:
-    """Return the table of ratios of mean squared errors in the hole, by what is over what: each seed and their mean."""
+    """Return the table of ratios of mean squared errors in the hole, a row for each pair of models that it names."""
     head = ["in the hole", "each seed", "geometric mean", "95 % interval"]
     rows = []
     for name, ratio in ratios.items():
         low, high = ratio.interval
-        each = ", ".join(f"{value:.2f}" for value in ratio.ratios)
-        rows.append([name, each, f"{ratio.estimate:.2f}", f"{low:.2f} to {high:.2f}"])
+        by_seed = ", ".join(f"{value:.2f}" for value in ratio.ratios)
+        rows.append([name, by_seed, f"{ratio.estimate:.2f}", f"{low:.2f} to {high:.2f}"])
     return figures.table(head, rows, caption="Ratio of mean squared errors.")
 
 
 def through_embedding(mu: Numbers, lines: Mapping[str, Numbers], boxed: Mapping[str, NDArray[np.bool_]]) -> Any:
-    """Return a turnable figure of the training images' means with the transects through them.
+    """Return the training images' posterior means with the transects through them, in a figure that can be turned.
 
-    mu: (n, 3). lines: {"P1": (15, 3), …}. boxed: {"P1": (15,) bool, …}, the points in the hole, drawn larger.
+    Args:
+        mu: (n, 3), the means.
+        lines: The transects' means, {"P1": (15, 3), …}.
+        boxed: The points in the hole, which are drawn larger: {"P1": (15,) bool, …}.
     """
     import plotly.graph_objects as go
 
