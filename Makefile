@@ -40,7 +40,8 @@ $(LOCKED): requirements.lock
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	touch $@
 
-$(INSTALLED): pyproject.toml $(LOCKED)
+# The version stands in vaelib/__init__.py.
+$(INSTALLED): pyproject.toml vaelib/__init__.py $(LOCKED)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

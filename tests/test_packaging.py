@@ -14,6 +14,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import vaelib
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -82,8 +84,13 @@ def test_the_lock_satisfies_what_its_own_packages_need() -> None:
             assert need.specifier.contains(version, prereleases=True), f"{name} needs {need}, not {version}"
 
 
-def test_this_environment_is_the_locks() -> None:
+def test_the_version_stands_in_one_place() -> None:
+    assert PROJECT["dynamic"] == ["version"] and "version" not in PROJECT
+    assert "version" not in yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert metadata.version("vaelib") == vaelib.__version__
 
+
+def test_this_environment_is_the_locks() -> None:
     expected = installed(HERE)
     assert {name: metadata.version(name) for name in expected} == expected
 
