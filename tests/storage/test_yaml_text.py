@@ -19,10 +19,10 @@ def test_merged_blocks_are_no_duplicates_whatever_they_override() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\nb: 2\na: 3", "line 3: 'a' is there twice; allowed: once; it stands in line 1 too"),
-        ("a: 1\n'a': 2", "line 2: 'a' is there twice"),
-        ("- {x: {y: 1, y: 1}}", "line 1: 'y' is there twice"),
-        ("<<: {x: 1, x: 2}", "line 1: 'x' is there twice"),  # a block that is only merged, and never one by itself
+        ("a: 1\nb: 2\na: 3", "line 3: 'a' occurs twice; allowed: once; it is in line 1 too"),
+        ("a: 1\n'a': 2", "line 2: 'a' occurs twice"),
+        ("- {x: {y: 1, y: 1}}", "line 1: 'y' occurs twice"),
+        ("<<: {x: 1, x: 2}", "line 1: 'x' occurs twice"),  # a block that is only merged, and never one by itself
         ("a: [1", "line 1: expected"),
         ("a:\n\t- 1", "line 2: found character"),
         ("a: !!python/name:os.system", "line 1: could not determine a constructor"),
@@ -40,7 +40,7 @@ def test_a_mistake_is_one_line(text: str, told: str) -> None:
 def test_claims_and_lists_of_a_notebook_are_read_so_too(tmp_path) -> None:
     rules = claims.RULES.read_text(encoding="utf-8")
     (tmp_path / "claims.yml").write_text(rules + "\nown: []\n", encoding="utf-8")
-    with pytest.raises(SettingError, match=r"claims\.yml.*'own' is there twice"):
+    with pytest.raises(SettingError, match=r"claims\.yml.*'own' occurs twice"):
         claims.read(tmp_path / "claims.yml")
     names = {"__annotations__": {"several": list[dict[str, int]]}, "several": "[{a: 1}]"}
     assert notebook.parameters(names) == {"several": [{"a": 1}]}

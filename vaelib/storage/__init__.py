@@ -1,4 +1,4 @@
-"""What lies on disk: files that are whole or not there, YAML as a user writes it, the project's kept results."""
+"""What is on disk: files that are whole or absent, YAML as users write it, the results that the project keeps."""
 
 from vaelib.storage.files import (
     FORMAT,

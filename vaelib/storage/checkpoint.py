@@ -1,8 +1,8 @@
-"""A run's folder on disk: what it holds, written after every epoch and read again.
+"""A run's folder on disk: its files, written after every epoch, and how they are read.
 
-A manifest alone says what is valid: the last finished epoch, the history, and the name and SHA-256 of every file. Files
-of an epoch get names of their own and the manifest is replaced last, so a crash at any moment leaves the state of the
-epoch before, whole. Nothing here loads Keras: a model is whatever has `weights`.
+The manifest alone says what is valid: the last finished epoch, the history, and the name and SHA-256 of every file.
+Each epoch's files have names of their own and the manifest is replaced last, so that a crash at any moment leaves the
+previous epoch intact. Nothing here loads Keras: a model is anything with `weights`.
 """
 
 import contextlib
@@ -23,14 +23,18 @@ from vaelib.errors import DamagedError
 
 MANIFEST = "manifest.json"
 TERMS = ("loss", "cross_entropy", "kl", "penalty")
-"""The terms of the history, each also with val_ before it."""
+"""The terms of the history, each also with the prefix val_."""
 
 
 class Checkpoint:
-    """The state of a training after its last finished epoch, on its way to the run's folder `path` and back.
+    """The state of a training after its last finished epoch, saved in the run's folder and restored from there.
 
-    epochs: of the whole training; snapshots: those whose weights are kept besides the best and the last. resumable:
-    keep the optimizer's state after the last epoch too, for a longer training. origin: what the run is made with.
+    Args:
+        path: The run's folder.
+        epochs: The number of epochs of the training.
+        snapshots: The epochs whose weights are kept besides the best and the last.
+        resumable: Keep the optimizer's state after the last epoch too, for a longer training.
+        origin: What the run is made with: backend, versions, commit, hardware.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class Checkpoint:
         return len(self.history)
 
     def begin(self, experiment: str) -> None:
-        """Write the experiment (JSON), the first file of a run."""
+        """Write the experiment's JSON, the first file of a run."""
         self._write("experiment.json", experiment.encode())
 
     def add(self, terms: Mapping[str, float]) -> None:
@@ -57,21 +61,26 @@ class Checkpoint:
         self.history.append(dict(terms))
 
     def save(self, model: Any, embedding: np.ndarray) -> None:
-        """Write the epoch's files under names of their own, then the manifest, then remove what is past.
+        """Write the epoch's files, then the manifest, then remove the files of earlier epochs that are not kept.
 
-        embedding: the training images' means μ (n, d) float32. Raises StoreError; the epoch before is whole then.
+        Args:
+            model: The model after the epoch.
+            embedding: The training images' means μ (n, d) float32.
+
+        Raises:
+            StoreError: A file cannot be written; the previous epoch is then intact.
         """
         epoch, complete = self.epoch, self.epoch == self.epochs
         self._write(weights_file(epoch), storage.pack(get_weights(model)))
         self._write(embedding_file(epoch), _npy(embedding))
         if not complete or self.resumable:
             self._write(state_file(epoch), storage.pack(_state(model)))
-        past = [name for name in self._past() if self.files.pop(name, None)]
+        obsolete = [name for name in self._obsolete() if self.files.pop(name, None)]
         now = time.perf_counter()
         self.spent["wall_time"] += now - self._clock
         self._clock = now
         origin = self._provenance()
-        # These two are for readers and have fixed names, so they are part of the checked files only at the end.
+        # These two are for readers and have fixed names, so they join the checked files only at the end.
         exports = {"history.csv": _table(self.history), "provenance.json": json.dumps(origin, indent=1).encode()}
         checksums = {name: storage.write(self.path / name, content) for name, content in exports.items()}
         manifest = {
@@ -83,15 +92,20 @@ class Checkpoint:
             "files": self.files | checksums if complete else self.files,
         }
         storage.write_json(self.path / MANIFEST, manifest)
-        for name in past:
-            # The epoch is safe without this, and what stays is removed by the next call.
+        for name in obsolete:
+            # The epoch is safe without this, and what is left is removed by the next call.
             with contextlib.suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
 
     def restore(self, model: Any, manifest: Mapping[str, Any]) -> None:
-        """Set the model, its optimizer and its noise, and this, to the last epoch that a manifest names.
+        """Restore the model, its optimizer, its noise and this checkpoint to the last epoch that a manifest names.
 
-        Raises DamagedError, and leaves all as it was, for files of another model or of another version.
+        Args:
+            model: The compiled model.
+            manifest: The content of the run's manifest.
+
+        Raises:
+            DamagedError: The files are those of another model or version; nothing is changed then.
         """
         epoch, files = int(manifest["epoch"]), dict(manifest["files"])
         weights, state = (
@@ -99,15 +113,15 @@ class Checkpoint:
             for name in (weights_file(epoch), state_file(epoch))
         )
         check_names(model, weights)
-        # Together, so that all fit before the first is set.
+        # Together, so that all are known to fit before the first is set.
         assign([*model.weights, *_state_variables(model)], [*weights.values(), *state.values()])
         self.files, self.history, self.spent = files, list(manifest["history"]), dict(manifest["spent"])
 
-    def _past(self) -> list[str]:
-        """Return the files of earlier epochs that no longer count."""
+    def _obsolete(self) -> list[str]:
+        """Return the names of earlier epochs' files that are not kept."""
         kept = {*self.snapshots, best_epoch(self.history), self.epoch}
-        past = [weights_file(epoch) for epoch in range(self.epoch) if epoch not in kept]
-        return past + [state_file(epoch) for epoch in range(self.epoch)]
+        weights = [weights_file(epoch) for epoch in range(self.epoch) if epoch not in kept]
+        return weights + [state_file(epoch) for epoch in range(self.epoch)]
 
     def _provenance(self) -> dict[str, Any]:
         seconds = self.spent["step_time"]
@@ -137,22 +151,22 @@ def state_file(epoch: int) -> str:
 
 
 def best_epoch(history: list[dict[str, float]]) -> int:
-    """Return the epoch (from 1) with the lowest val_loss, the first of equals; 0 for an empty history."""
+    """Return the epoch (from 1) with the lowest val_loss, the first if several have it; 0 for an empty history."""
     return min(range(len(history)), key=lambda index: history[index]["val_loss"]) + 1 if history else 0
 
 
 def finished_epochs(path: str | os.PathLike[str]) -> int:
-    """Return the number of finished epochs of the run at `path`, from its manifest alone; 0 where there is none."""
-    return int(_told(path, "epoch"))
+    """Return the number of finished epochs of the run at `path`, from its manifest alone; 0 without one."""
+    return int(_entry(path, "epoch"))
 
 
 def is_complete(path: str | os.PathLike[str]) -> bool:
-    """Tell from the manifest alone whether the run at `path` is finished; opening it checks the rest."""
-    return bool(_told(path, "complete"))
+    """Return whether the run at `path` is finished, from its manifest alone; opening the run checks its files."""
+    return bool(_entry(path, "complete"))
 
 
-def _told(path: str | os.PathLike[str], name: str) -> Any:
-    """Return what a run's manifest tells under a name; 0 where there is none, or a damaged one."""
+def _entry(path: str | os.PathLike[str], name: str) -> Any:
+    """Return an entry of a run's manifest; 0 if the manifest is missing or damaged."""
     try:
         return storage.read_json(storage.user_path(path) / MANIFEST)[name]
     except (DamagedError, KeyError):
@@ -160,28 +174,28 @@ def _told(path: str | os.PathLike[str], name: str) -> Any:
 
 
 def get_weights(model: Any) -> dict[str, np.ndarray]:
-    """Return the model's weights by position and path."""
+    """Return the model's weights, named by position and path."""
     return {f"{i:03d}-{w.path.replace('/', '.')}": np.asarray(w) for i, w in enumerate(model.weights)}
 
 
 def set_weights(model: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Set what `get_weights` returned. Raises DamagedError when they are of another model."""
+    """Set the weights that `get_weights` returned. Raises DamagedError when they are of another model."""
     check_names(model, arrays)
     assign(model.weights, list(arrays.values()))
 
 
 def check_names(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """Raise DamagedError unless the arrays are named, in order, after the layers and weights of the model."""
-    # What stands before the layer in a path is Keras's affair, and may change with its version.
-    found = [name.partition("-")[2].split(".")[-2:] for name in arrays]
-    for own, stored in zip_longest((weight.path.split("/")[-2:] for weight in model.weights), found):
+    # The part of a path before the layer may change with Keras's version.
+    stored_names = [name.partition("-")[2].split(".")[-2:] for name in arrays]
+    for own, stored in zip_longest((weight.path.split("/")[-2:] for weight in model.weights), stored_names):
         if own != stored:
             own, stored = ("nothing" if name is None else ".".join(name) for name in (own, stored))
-            raise DamagedError(f"the stored weights are those of another model: {stored} stands for {own}")
+            raise DamagedError(f"the stored weights are those of another model: {stored} in place of {own}")
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
-    """Set variables to arrays, all or none. Raises DamagedError when the arrays are those of another model."""
+    """Set variables to arrays, all or none. Raises DamagedError when the shapes differ."""
     if [variable.shape for variable in variables] != [array.shape for array in arrays]:
         raise DamagedError("the stored weights are those of another model")
     for variable, array in zip(variables, arrays, strict=True):
@@ -189,7 +203,7 @@ def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
 
 
 def _state_variables(model: Any) -> list[Any]:
-    """Return what a training needs besides the weights: the noise's generator, then the optimizer's variables."""
+    """Return the state of a training besides the weights: the noise's generator, then the optimizer's variables."""
     return [model.sampling.seed_generator.state, *model.optimizer.variables]
 
 

@@ -1,9 +1,8 @@
 """Files that cannot be half-written or silently wrong.
 
-Everything that the project computes and keeps (the image cache, the runs, the sweeps) passes through here: a
-file is written beside its place, flushed to the disk and renamed, so that a reader sees the old file or the new
-one and nothing between; a checksum tells a damaged file from a good one; what is damaged is moved aside and
-never deleted.
+Everything that the project computes and keeps (the image cache, the runs, the sweeps) passes through here. A file is
+written under another name, flushed to the disk and renamed, so that a reader sees the old file or the new one and
+nothing between. A checksum tells a damaged file from an intact one. Damaged files are moved aside, never deleted.
 """
 
 import contextlib
@@ -25,15 +24,14 @@ import numpy as np
 from vaelib.errors import DamagedError, StoreError
 
 FORMAT = 1
-"""The format number of everything this library writes; a file of another number is never read as this one."""
+"""The format number of everything this library writes; files of another number are not read."""
 
-
-_SCRAP = ".part"  # ends the name of a file that is not whole yet
+_SCRAP = ".part"  # ends the name of an unfinished file
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """Return `path` with the home folder for a leading `~`, which a shell leaves alone in `--root=~/runs`."""
-    return Path(os.path.expanduser(path))  # unlike Path.expanduser it lets a `~` of nobody pass
+    """Return `path` with the home folder for a leading `~`, which a shell does not expand in `--root=~/runs`."""
+    return Path(os.path.expanduser(path))  # unlike Path.expanduser, without an error where there is no home
 
 
 def digest(content: bytes) -> str:
@@ -42,15 +40,15 @@ def digest(content: bytes) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one JSON text of `value` that does not depend on the order of its keys."""
+    """Return a JSON text of `value` that does not depend on the order of its keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> str:
-    """Write `content` to `path` so that it is there whole or not at all; return its SHA-256.
+    """Write `content` to `path`, whole or not at all, and return its SHA-256.
 
-    Raises StoreError when the folder cannot be written or the disk is full. What stood at `path` before is then
-    untouched.
+    Raises:
+        StoreError: The folder cannot be written or the disk is full; what was at `path` is then untouched.
     """
     path = Path(path)
     temporary = None
@@ -61,7 +59,7 @@ def write(path: str | os.PathLike[str], content: bytes) -> str:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a finished one should be as readable as any other.
+        # mkstemp makes private files; the finished one is as readable as any other.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         temporary = None
@@ -79,10 +77,10 @@ def write(path: str | os.PathLike[str], content: bytes) -> str:
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn an OSError of the block, which writes at `path`, into a StoreError that tells it in one line."""
+    """Turn an OSError of the block, which writes at `path`, into a StoreError of one line."""
     try:
         yield
-    except shutil.Error as error:  # of a tree that was copied: one of its files speaks for all
+    except shutil.Error as error:  # of a tree that was copied: the first of its files stands for all
         _, target, reason = error.args[0][0]
         raise StoreError(f"cannot write {target}: {reason}") from error
     except OSError as error:
@@ -90,9 +88,9 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def remove_scraps(folder: str | os.PathLike[str], name: str = "*") -> None:
-    """Remove what killed processes left of half-written files, of all or of those called `name`.
+    """Remove the unfinished files called `name`, or all of them, that killed processes left in `folder`.
 
-    Hold the lock under which they are written: a scrap may be a file that is being written now.
+    Hold the lock under which they are written: an unfinished file may be one that is being written now.
     """
     for scrap in Path(folder).glob(f".{name}.*{_SCRAP}"):
         with contextlib.suppress(OSError):
@@ -100,20 +98,24 @@ def remove_scraps(folder: str | os.PathLike[str], name: str = "*") -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> str:
-    """Write `value` as readable JSON that carries its own checksum and the format number; return its SHA-256."""
+    """Write `value` as readable JSON with a checksum of its own and the format number; return the file's SHA-256."""
     body = {**value, "format": FORMAT}
     body["checksum"] = digest(canonical_json(body))
     return write(path, _readable(body))
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what `write_json` wrote. Raises DamagedError for a wrong checksum or another format number."""
+    """Read what `write_json` wrote.
+
+    Raises:
+        DamagedError: The file is missing, is not such JSON, or has a wrong checksum or another format number.
+    """
     path = Path(path)
     try:
         content = path.read_bytes()
         body = json.loads(content)
         own = {name: value for name, value in body.items() if name != "checksum"}
-        # The text itself too: white space, or a number's last digit, can change and mean the same.
+        # The text too: white space, or a number's last digit, can change without a change of the value.
         intact = body["checksum"] == digest(canonical_json(own)) and content == _readable(body)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise DamagedError(f"{path} cannot be read as JSON with a checksum: {error}") from error
@@ -132,7 +134,7 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack(content: bytes) -> dict[str, np.ndarray]:
-    """Return the named arrays of the bytes of an `.npz` file; nothing in it is executed."""
+    """Return the named arrays in the bytes of an `.npz` file; nothing in it is executed."""
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -150,7 +152,11 @@ def read(path: str | os.PathLike[str], checksum: str) -> bytes:
 
 
 def move_aside(path: str | os.PathLike[str], reason: str) -> Path:
-    """Rename a damaged file or folder to `<name>.damaged-<n>` beside it, warn, and return the new place."""
+    """Rename a damaged file or folder to `<name>.damaged-<n>`, warn with `reason`, and return the new path.
+
+    Raises:
+        StoreError: It cannot be renamed.
+    """
     path = Path(path)
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
@@ -165,10 +171,16 @@ def move_aside(path: str | os.PathLike[str], reason: str) -> Path:
 
 @contextlib.contextmanager
 def lock(path: str | os.PathLike[str], *, waiting: str | None = None) -> Iterator[None]:
-    """Hold the lock file `path` for the length of the block; a second process waits.
+    """Hold the lock file `path` while the block runs; other processes wait.
 
-    The operating system frees the lock of a process that died. `waiting` is told once, on the error stream, if it has
-    to wait. Raises StoreError when the folder cannot be written.
+    The operating system frees the lock of a process that died.
+
+    Args:
+        path: The lock file.
+        waiting: Printed once, on the error stream, if this process has to wait.
+
+    Raises:
+        StoreError: The folder cannot be written.
     """
     path = Path(path)
     try:
@@ -178,7 +190,7 @@ def lock(path: str | os.PathLike[str], *, waiting: str | None = None) -> Iterato
             guard.acquire(timeout=0)
         except filelock.Timeout:
             if waiting:
-                print(waiting, file=sys.stderr, flush=True)  # no part of a page
+                print(waiting, file=sys.stderr, flush=True)  # which no page of the book shows
             guard.acquire(poll_interval=0.2)
     except OSError as error:
         raise StoreError(f"cannot lock {path}: {error.strerror or error}") from error
@@ -189,9 +201,10 @@ def lock(path: str | os.PathLike[str], *, waiting: str | None = None) -> Iterato
 
 
 def check_writable(folder: str | os.PathLike[str]) -> Path:
-    """Make `folder` and write a byte into it, so that long work is not begun where it cannot be kept.
+    """Create `folder`, write a byte into it and return it, so that no long work begins where it cannot be saved.
 
-    Raises StoreError, which names the folder and the reason.
+    Raises:
+        StoreError: The folder cannot be written; the message names it and the reason.
     """
     folder = user_path(folder)
     try:
@@ -216,14 +229,14 @@ def _readable(body: Mapping[str, Any]) -> bytes:
 
 
 def _make_folder(folder: Path) -> None:
-    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for each in new:
-        _sync_folder(each.parent)
+    for path in missing:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush the folder's entry too, so that the rename survives a power cut; not every system can."""
+    """Flush the folder itself, so that a rename in it survives a power cut; not every system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Where the results lie that the project keeps: the table of its small trainings, what is left of the large ones."""
+"""The folder of the results that the project keeps: the table of its small trainings, and files of the large ones."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,13 @@ from vaelib.system import provenance
 
 
 def find(start: Path | None = None) -> Path | None:
-    """Return the project's folder `results`, None where there is none.
+    """Return the project's folder `results`; None if there is none.
 
-    It is `$VAELIB_RESULTS`, else that of the project at or above `start` (default: the current folder), else that of
-    the project whose folder this library lies in, which an installed copy does not.
+    It is `$VAELIB_RESULTS`, else that of the project at or above `start`, else that of the project whose source tree
+    this library is in.
+
+    Args:
+        start: A folder; None for the current one.
     """
     if chosen := os.environ.get("VAELIB_RESULTS"):
         return Path(os.path.expanduser(chosen))
@@ -21,14 +24,14 @@ def find(start: Path | None = None) -> Path | None:
 
 
 def folder(start: Path | None = None) -> Path:
-    """Return what `find` returns. Raises SettingError where there is none."""
-    found = find(start)
-    if found is None:
+    """Return the folder that `find` returns. Raises SettingError if there is none."""
+    results = find(start)
+    if results is None:
         raise SettingError(
             f"no kept results at or above {start or Path.cwd()}: work in the project's folder, where _toc.yml is, or "
-            "name its folder `results` by VAELIB_RESULTS"
+            "set VAELIB_RESULTS to its folder `results`"
         )
-    return found
+    return results
 
 
 def _is_project(project: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Words for what a user gave and what is allowed, from the JSON schema of a setting. Nothing here inflects."""
+"""Messages about a value and what is allowed, from the JSON schema of a setting. Nothing here inflects."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,9 +8,11 @@ _NUMBERS = {"integer": "whole numbers", "number": "numbers"}  # by their names i
 
 
 def allowed(schema: Mapping[str, Any], otherwise: str) -> str:
-    """Return what a JSON schema allows: "whole numbers from 32 to 1024, multiples of 8".
+    """Return what a JSON schema allows, such as "whole numbers from 32 to 1024, multiples of 8".
 
-    otherwise: what is said of kinds of values that no setting has.
+    Args:
+        schema: The JSON schema of a setting.
+        otherwise: The text for a kind of value that no setting has, pydantic's message.
     """
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
     if len(kinds) == 1:
@@ -48,20 +50,20 @@ def _plain(bound: float) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'gamma'?" for a mistyped name, "" where none of the known ones is near."""
+    """Return a hint such as " Did you mean 'gamma'?" for a mistyped name, "" if no known name is near."""
     near = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def misfit(name: str, value: Any, schema: Mapping[str, Any], otherwise: str) -> str:
-    """Return the line that names a setting, its value and what its JSON schema allows; `otherwise` as `allowed`."""
+    """Return "name = value; allowed: ..." for a setting; the other arguments are those of `allowed`."""
     return f"{name} = {shown(value)}; allowed: {allowed(schema, otherwise)}"
 
 
 def shown(value: Any) -> str:
-    """Return what Python calls a value, in one line of at most 200 characters."""
+    """Return a value's representation in one line of at most 200 characters."""
     try:
         text = " ".join(repr(value).splitlines())  # an array has several
-    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+    except ValueError:  # a whole number of more than 4,300 digits, which Python refuses to write
         return "a number of thousands of digits"
     return text if len(text) <= 200 else f"{text[:199]}…"

@@ -1,4 +1,4 @@
-"""YAML as people write it: read strictly, as a key that is there twice would silently lose the first one's values."""
+"""YAML as people write it, read strictly: of a key that occurs twice, the first value would be lost silently."""
 
 from typing import Any
 
@@ -6,29 +6,30 @@ import yaml
 
 from vaelib.errors import SettingError
 
-_MERGE = "tag:yaml.org,2002:merge"  # of the key `<<`, which may come several times: nothing gets lost
+_MERGE = "tag:yaml.org,2002:merge"  # of the key `<<`, which may occur several times: nothing is lost
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which refuses a key that a block has already."""
+    """The safe loader, which refuses a key that its block already has."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # Checked as it stands in the text: later the keys of merged blocks stand beside a block's own.
+        # Checked as written: later the keys of merged blocks are among a block's own.
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
             name = (key.tag, str(key.value))
             if name in lines and key.tag != _MERGE:
-                problem = f"{key.value!r} is there twice; allowed: once; it stands in line {lines[name]} too"
+                problem = f"{key.value!r} occurs twice; allowed: once; it is in line {lines[name]} too"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             lines[name] = key.start_mark.line + 1
         return node
 
 
 def load(text: str) -> Any:
-    """Return what YAML text says, as `yaml.safe_load` does.
+    """Return the content of YAML text, as `yaml.safe_load` does.
 
-    Raises SettingError, which names the line, for what is no YAML and for a key that a block has twice.
+    Raises:
+        SettingError: The text is not YAML, or a block has a key twice; the message names the line.
     """
     try:
         return yaml.load(text, Loader=_Loader)
