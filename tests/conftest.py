@@ -135,6 +135,28 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `run`; a test may train others in it."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def run(root: Path) -> Any:
+    """The finished run of `tiny_run.TINY`, which tests leave as it is."""
+    from tiny_run import TINY
+
+    from vaelib.training import train
+
+    return train(TINY, root, progress=False)
+
+
+@pytest.fixture
+def copy(run: Any, tmp_path: Path) -> Path:
+    """The folder of a copy of `run`, in `tmp_path` under the run's own name."""
+    return Path(shutil.copytree(run.path, tmp_path / run.path.name))
+
+
+@pytest.fixture(scope="session")
 def built_book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the whole book: that of --html-pages, else built once at the smoke profile."""
     from vaelib import book

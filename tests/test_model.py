@@ -1,5 +1,6 @@
 """The study's architecture, counted, and the VAE's promises."""
 
+from copy import deepcopy
 from typing import get_args
 
 import keras
@@ -215,3 +216,9 @@ def test_the_decoder_s_first_layer_undoes_any_linear_change_of_the_latents():
     entry.set_weights([np.linalg.solve(matrix, entry.get_weights()[0])])
     np.testing.assert_allclose(decoder(mu @ matrix), plain, atol=1e-5)
     assert np.ptp(plain, axis=0).max() > 0.01 and abs(other - plain).max() > 0.01
+
+
+@pytest.mark.parametrize("act", [lambda model, path: model.save(path), lambda model, _: deepcopy(model)])
+def test_the_joined_model_says_what_can_be_saved(tmp_path, act):
+    with pytest.raises(TypeError, match=r"^the joined model cannot be saved or copied: Run.save_keras writes"):
+        act(VAE(SMOKE), tmp_path / "model.keras")

@@ -27,6 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interrupting import interrupted
+from tiny_run import TINY
 
 from vaelib import Experiment, storage
 from vaelib.errors import DamagedError, StoreError, TrainingError
@@ -34,9 +35,6 @@ from vaelib.run import Run
 from vaelib.storage import checkpoint, files
 from vaelib.training import callbacks, train, trainer
 
-TINY = Experiment.from_profile(
-    "smoke", n_images=80, width=0.06, epochs=3, batch_size=16, snapshots=(1,), gamma=0.01, beta=1e-3, seed=4
-)
 STEPS = 5  # an epoch
 KILLS = 20
 PAST = ", past the best epoch"

@@ -15,6 +15,7 @@ from vaelib.errors import TrainingError
 from vaelib.model import VAE
 from vaelib.nn import backend
 from vaelib.run import _parts
+from vaelib.training import Batches
 
 SMALL = Experiment.from_profile("smoke", n_images=80, width=0.06, batch_size=16)
 
@@ -160,3 +161,18 @@ def test_tensorflow_refuses_to_share_a_batch_before_any_work(tmp_path, monkeypat
     with pytest.raises(TrainingError, match=message):
         train(SMALL.replace(devices=2), tmp_path)
     assert not list(tmp_path.glob("*/*"))
+
+
+@pytest.mark.parametrize("block", [1, 2, 32])
+def test_keras_is_fed_these_very_batches_whatever_is_read_at_once(block, monkeypatch):
+    monkeypatch.setattr(backend, "_BLOCK", block)
+    data = dataset.build(SMALL.data)
+    batches = Batches(data, data.train, SMALL.replace(sample_weights="per_image"), shuffle=True)
+    fed = backend.fed(batches)
+    for epoch in (1, 2):
+        batches.set_epoch(epoch)
+        expected = [batches[i] for i in range(len(batches))]
+        assert len(expected[-1][0]) < batches.size
+        for found, wanted in zip(fed, expected, strict=True):
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(one, other)

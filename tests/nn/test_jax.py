@@ -15,9 +15,12 @@ from vaelib.model import VAE
 TESTS = Path(__file__).parents[1]
 # Two processes at once, which take about as long as each other.
 TOGETHER = (
-    ("nn/test_layers", "test_losses", "nn/test_backend", "training/test_trainer"),
+    (
+        "nn/test_layers", "test_losses", "nn/test_backend", "storage/test_checkpoint", "test_run",
+        "training/test_trainer", "training/test_batches", "training/test_resuming",
+    ),
     ("support/on_jax",),
-)
+)  # fmt: skip
 # Any import of TensorFlow fails, also in the processes that the tests start.
 WITHOUT_TENSORFLOW = """
 import sys
