@@ -1,1 +1,1 @@
-"""Sliders of a live notebook (ipywidgets): those that need formulas alone, and those that ask a run."""
+"""Sliders of a live notebook (ipywidgets): those that need only formulas, and those of a finished run."""

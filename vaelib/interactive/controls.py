@@ -1,9 +1,9 @@
 """Live controls for notebooks: sliders and a picture that follows them.
 
 A kernel draws the picture, so a page without one gets a static figure from the same function. The picture is PNG
-bytes in one `ipywidgets.Image`, drawn into a figure that is kept: no Output widget collects old pictures, and an
-update takes well under 100 ms. While a slider is dragged, a front end holds its latest value back until the last one
-has been answered, and drops those between: sliders report continuously, and no queue of stale pictures builds up.
+bytes in one `ipywidgets.Image`, drawn into one figure: no Output widget collects old pictures, and an update takes well
+under 100 ms. While a slider is dragged, a front end waits for the answer to one value before it sends the latest and
+drops those between: sliders report continuously, and no queue of stale pictures builds up.
 """
 
 import io
@@ -24,20 +24,16 @@ from vaelib.experiment import PARAMETER_RANGE, Experiment
 from vaelib.figures import living
 
 _DPI = 100
-# A kernel with subshells answers widgets' messages in its main thread and in others, and Matplotlib draws in one at a
-# time: two that draw into one figure leave a picture that belongs to neither's values.
+# A kernel with subshells handles widgets' messages in several threads, and matplotlib is not thread-safe: two threads
+# that draw into one figure leave a picture that belongs to the values of neither.
 _DRAWING = threading.RLock()
 
 
 class Control(ipywidgets.VBox):
-    """Sliders, a button that puts them back, a picture, and a line that says what the picture shows.
+    """Sliders, a button that resets them, a picture, and a line that says what the picture shows.
 
-    figure: drawn into and kept. sliders: by name; rows of buttons to choose from may be among them. update: called
-    with their values by name; changes the figure and returns the line. moving: the artists that `update` changes; if
-    given, the rest is drawn once and never again. alt: what the picture shows, for those who cannot see it. Attributes:
-    `sliders`, `reset`, `picture`, `line`, `alt`.
-
-    Where no slider can move, in an executed notebook that is printed or converted, the picture as it was stands there.
+    They are the attributes `sliders`, `reset`, `picture` and `line`; `alt` is the alt text. Where no slider can move,
+    as in a notebook that was executed and then printed or converted, the last picture is shown.
     """
 
     def __init__(
@@ -49,6 +45,15 @@ class Control(ipywidgets.VBox):
         moving: Sequence[Artist] = (),
         alt: str = "A picture that follows sliders.",
     ) -> None:
+        """Draw the figure at the sliders' values.
+
+        Args:
+            figure: Drawn again at each change.
+            sliders: By name; rows of buttons to choose from may be among them.
+            update: Called with their values by name; changes the figure and returns the line.
+            moving: The artists that `update` changes; if given, the rest is drawn only once.
+            alt: What the picture shows, for those who cannot see it.
+        """
         self.alt = alt
         self.sliders = dict(sliders)
         self.reset = ipywidgets.Button(description="Reset", tooltip="Put the sliders back", icon="undo")
@@ -58,7 +63,7 @@ class Control(ipywidgets.VBox):
         figure.set_dpi(_DPI)
         self._moving = sorted(moving, key=lambda artist: artist.zorder)
         for artist in self._moving:
-            artist.set_animated(True)  # the canvas leaves it out
+            artist.set_animated(True)  # the background leaves it out
         self._canvas.draw()
         self._background = self._canvas.copy_from_bbox(figure.bbox)
         self._update = update
@@ -66,14 +71,14 @@ class Control(ipywidgets.VBox):
         self._resetting = False
         for slider in self.sliders.values():
             slider.observe(self._follow, "value")
-        self.reset.on_click(self._put_back)
+        self.reset.on_click(self._reset_sliders)
         super().__init__([*self.sliders.values(), self.reset, self.picture, self.line])
         self._follow()
 
     def _follow(self, _change: Any = None) -> None:
         with _DRAWING:
             if self._resetting:
-                return  # several sliders move at once: one picture, when all have arrived
+                return  # one picture is drawn when all sliders have moved
             self.line.value = self._update(**{name: slider.value for name, slider in self.sliders.items()})
             self.picture.value = self._drawn()
 
@@ -92,7 +97,7 @@ class Control(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> living.Bundle:
         return living.bundle(super()._repr_mimebundle_(**kwargs), self.picture.value, self.alt)
 
-    def _put_back(self, _button: Any) -> None:
+    def _reset_sliders(self, _button: Any) -> None:
         with _DRAWING:
             self._resetting = True
             try:
@@ -108,9 +113,12 @@ class Controls(ipywidgets.HBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> living.Bundle:
         pictures = [Image.open(io.BytesIO(control.picture.value)) for control in self.children]
-        sheet = Image.new("RGB", (sum(each.width for each in pictures), max(each.height for each in pictures)), "white")
-        for i, each in enumerate(pictures):
-            sheet.paste(each, (sum(before.width for before in pictures[:i]), 0))
+        width, height = sum(picture.width for picture in pictures), max(picture.height for picture in pictures)
+        sheet = Image.new("RGB", (width, height), "white")
+        left = 0
+        for picture in pictures:
+            sheet.paste(picture, (left, 0))
+            left += picture.width
         buffer = io.BytesIO()
         sheet.save(buffer, "PNG")
         alt = " ".join(control.alt for control in self.children)
@@ -118,9 +126,9 @@ class Controls(ipywidgets.HBox):
 
 
 def curve_explorer(experiment: Experiment) -> Control | Figure:
-    """Return sliders for a and b with the image they make and its place in the parameter space.
+    """Return sliders for a and b with their image and its place in the parameter space.
 
-    It begins at the hole's centre. In a page without a kernel: the static figure of that point.
+    The sliders begin at the hole's centre; a page without a kernel gets the static figure of that point.
     """
     a, b = experiment.hole_a, experiment.hole_b
     figure, left, right = figures.dataset.explorer(experiment, a, b)
@@ -144,10 +152,10 @@ def curve_explorer(experiment: Experiment) -> Control | Figure:
 
 
 def loss_surfaces(experiment: Experiment) -> Controls | Figure:
-    """Return two controls: the surface over (μ_i, μ_j) that β and γ make, and the one of two free mixing weights.
+    """Return two controls of the cost over (μ_i, μ_j): for β and γ, and for two free mixing weights.
 
-    They begin with the experiment's β and γ and the study's drawing, 0.2 and 0.8. In a page without a kernel: a
-    static figure of the experiment, of the weights the study's shipped model had, and of its drawing.
+    They begin with the experiment's β and γ and with the weights of the study's drawing, 0.2 and 0.8. A page without a
+    kernel gets a static figure of the experiment, of the weights of the study's shipped model, and of the drawing.
     """
     if notebook.is_static():
         shipped = experiment.replace(beta=1e-3, gamma=1e-3)
@@ -178,7 +186,7 @@ def _mixed_surface() -> Control:
 
     def update(squares: float, product: float) -> str:
         _redraw(axis, squares, product)
-        # In a quadrant the cost is a quadratic form, which is convex while product ≤ 2 squares.
+        # In a quadrant the cost is a quadratic form, which is convex as long as product ≤ 2 squares.
         shape = "dented on the diagonals" if product > 2 * squares else "convex in every quadrant"
         return f"{squares:.2f} of the squares and {product:.2f} of the product: level lines {shape}."
 
@@ -204,7 +212,7 @@ def _slider(value: float, low: float, high: float, *, description: str) -> ipywi
 
 
 def _log_slider(value: float, *, description: str) -> ipywidgets.FloatLogSlider:
-    """Make a slider over powers of ten up to 1; its left end stands for 0, and a value outside widens it."""
+    """Return a slider over powers of ten up to 1; its left end stands for 0, and a value outside widens it."""
     low, high = -6.0, 0.0
     if value > 0:
         low, high = min(low, math.log10(value) - 1), max(high, math.log10(value))

@@ -1,7 +1,6 @@
-"""Live controls that look into a finished run: a latent point, a transect, an epoch.
+"""Live controls of a finished run: a latent point, a transect, an epoch.
 
-Like those in `vaelib.interactive.controls`: in a page without a kernel each gives a static figure, drawn by the same
-views.
+As in `vaelib.interactive.controls`, a page without a kernel gets a static figure, drawn by the same views.
 """
 
 import math
@@ -14,15 +13,18 @@ from vaelib import analysis, figures, notebook
 from vaelib.interactive.controls import Control
 from vaelib.run import Run
 
-_STEPS = 200  # at least, of a slider over one latent
+_STEPS = 200  # the least number of steps of a slider over a latent
 
 
 def latent_explorer(run: Run) -> Control | Figure:
-    """Return sliders for μ with the image decoded there, its nearest training image, and its place by the sheet.
+    """Return sliders for μ with the image decoded there, its nearest training image, and its place near the sheet.
 
-    The sliders cover the embedding of the best epoch and a quarter of its range beyond; they begin on the sheet, to
-    within a step at the training mean nearest to the hole's centre. In a page without a kernel: a walk from there
-    straight off the sheet, to both sides. Raises ValueError unless the run has three latents.
+    The sliders cover the embedding of the best epoch and a quarter of its range beyond. They begin on the sheet, to
+    within a step, at the training mean nearest to the hole's centre. A page without a kernel gets a walk from there
+    straight off the sheet, to both sides.
+
+    Raises:
+        ValueError: unless the run has three latents.
     """
     sheet = analysis.embedding.Sheet(run)
     if notebook.is_static():
@@ -47,8 +49,8 @@ def latent_explorer(run: Run) -> Control | Figure:
 def transect_explorer(run: Run) -> Control | Figure:
     """Return a choice of transect and a slider along it: original, reconstruction, difference, error, and the hole.
 
-    It begins where P1 meets the middle of the hole. In a page without a kernel: each transect's hardest place in the
-    hole.
+    The slider begins where P1 crosses the middle of the hole. A page without a kernel gets the place of largest error
+    in the hole, for each transect.
     """
     walks = analysis.transects.walks(run)
     if notebook.is_static():
@@ -84,8 +86,10 @@ def transect_explorer(run: Run) -> Control | Figure:
 def epoch_explorer(run: Run) -> Control | Figure:
     """Return a slider over the epochs with the sheet as it was then, coloured by a and by b, and the losses.
 
-    It begins at the best epoch. In a page without a kernel: the sheet at a few epochs from the first to the best.
-    Raises ValueError unless the run has three latents.
+    The slider begins at the best epoch. A page without a kernel gets the sheet at a few epochs up to the best.
+
+    Raises:
+        ValueError: unless the run has three latents.
     """
     if notebook.is_static():
         return figures.live.stages(run)
@@ -106,9 +110,9 @@ def epoch_explorer(run: Run) -> Control | Figure:
 
 
 def _latent_slider(values: np.ndarray, start: float, *, description: str) -> ipywidgets.FloatSlider:
-    """Make a slider over the values' range and a quarter beyond; a latent without any spread still gets one.
+    """Return a slider over the values' range and a quarter beyond, also for a latent without any spread.
 
-    Its step is a power of ten and all its values are multiples of that: a front end rounds others, and tells.
+    Its step is a power of ten and its values are multiples of it: a front end would round others and send them back.
     """
     low, high = float(values.min()), float(values.max())
     margin = 0.25 * (high - low) or 1e-3
