@@ -1,7 +1,7 @@
-"""Numbers about images and their reconstructions, and about the embedding that the means μ make.
+"""Errors of reconstructions, and statistics of the embedding, which the means μ form.
 
-Images are (n, h, w) or (n, p), uint8 or float in [0, 1]; errors are in units of grey values from 0 to 1. An
-embedding `mu` is (n, d), of 2 images or more, and finite, or ValueError is raised. Nothing here loads Keras.
+Images are (n, h, w) or (n, p), uint8 or float in [0, 1]; errors are in units of grey values from 0 to 1. An embedding
+`mu` is (n, d), n from 2, and finite; otherwise ValueError is raised. Nothing here loads Keras.
 """
 
 import dataclasses
@@ -16,14 +16,15 @@ from vaelib.statistics import checked, intervals, paired
 
 Numbers = NDArray[np.float64]
 
-_EPSILON = 1e-7  # the losses keep log(0) out in the same way
+_EPSILON = 1e-7  # avoids log(0), as in the losses
 _PART = 256  # images at a time; bounds the memory
 
 
 def squared_error(images: NDArray[Any], reconstructions: NDArray[Any]) -> Numbers:
     """Return (n,): each image's squared error, the mean over its pixels.
 
-    Raises ValueError when the shapes differ.
+    Raises:
+        ValueError: The shapes differ.
     """
     return _per_image(lambda x, y: np.mean((x - y) ** 2, axis=1), images, reconstructions)
 
@@ -36,9 +37,12 @@ def pixel_variance(images: NDArray[Any]) -> Numbers:
 def normalised_error(images: NDArray[Any], reconstructions: NDArray[Any]) -> Numbers:
     """Return (n,): each image's squared error over its own variance.
 
-    0 is perfect, 1 is what a flat image of the right mean grey reaches; so images with little ink count as much
-    as those with a lot. An image of one single grey has no variance: it gives 0 where the reconstruction is
-    perfect, else infinity. Raises ValueError when the shapes differ.
+    0 is perfect, 1 is the error of a uniform image of the right mean grey, so that images with little ink count as much
+    as those with a lot. An image of a single grey has no variance: it gives 0 if its reconstruction is perfect, else
+    infinity.
+
+    Raises:
+        ValueError: The shapes differ.
     """
     error, variance = squared_error(images, reconstructions), pixel_variance(images)
     ratio = np.where(error > 0, np.inf, 0.0)
@@ -48,7 +52,10 @@ def normalised_error(images: NDArray[Any], reconstructions: NDArray[Any]) -> Num
 def cross_entropy(images: NDArray[Any], reconstructions: NDArray[Any]) -> Numbers:
     """Return (n,): -[x log x̂ + (1 - x) log(1 - x̂)] in nats, the mean over each image's pixels.
 
-    x̂ is kept 1e-7 away from 0 and 1, as in `losses.binary_crossentropy`. Raises ValueError when the shapes differ.
+    x̂ is clipped 1e-7 away from 0 and 1, as in `losses.binary_crossentropy`.
+
+    Raises:
+        ValueError: The shapes differ.
     """
 
     def values(x: Numbers, y: Numbers) -> Numbers:
@@ -67,7 +74,7 @@ def pixel_entropy(images: NDArray[Any]) -> Numbers:
 
 
 def covariance(mu: ArrayLike) -> Numbers:
-    """Return (d, d): the covariance of the latents, centred, with 1/n (the study, part 3, which has no mean)."""
+    """Return (d, d): the covariance of the latents, with 1/n, centred, which the study's (part 3) is not."""
     centred = _centred(checked("mu", mu))
     return centred.T @ centred / len(centred)
 
@@ -78,7 +85,7 @@ def correlation(mu: ArrayLike) -> Numbers:
 
 
 def correlation_of(covariances: Numbers) -> Numbers:
-    """Return the correlations (..., d, d) that covariances (..., d, d) have; 0 with what has no variance."""
+    """Return the correlations (..., d, d) of covariances (..., d, d); 0 for a variable without variance."""
     spread = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
     scale = spread[..., :, None] * spread[..., None, :]
     result = np.divide(covariances, scale, out=np.zeros_like(covariances), where=scale > 0)
@@ -101,8 +108,14 @@ def eigenvalues(mu: ArrayLike) -> Numbers:
 def linear_r2(mu: ArrayLike, factors: ArrayLike) -> Numbers:
     """Return (k,): the share of each factor's variance that a linear function of all latents explains.
 
-    factors: (n, k). Neither the latents' scale nor their place matters. A factor that never varies gives 0. Raises
-    ValueError for arrays of unequal length, fewer than 2 images, or what is not finite.
+    Neither the latents' scale nor their origin matters. A factor that never varies gives 0.
+
+    Args:
+        mu: (n, d).
+        factors: (n, k).
+
+    Raises:
+        ValueError: The lengths differ, there are fewer than 2 images, or a value is not finite.
     """
     latents, factors = paired(mu, factors)
     return _r2(_moments(latents, factors, np.ones((1, len(latents)))), latents.shape[1])[0]
@@ -113,13 +126,23 @@ def linear_r2_interval(
 ) -> Numbers:
     """Return (k, 2): the ends of a percentile bootstrap interval of `linear_r2` over images.
 
-    The images are drawn again with replacement from `numpy.random.default_rng(seed)`. The interval says how far
-    R² depends on which images were drawn, for this one embedding; another training may lie elsewhere.
+    The interval says how far R² of this one embedding depends on the images that were drawn; that of another training
+    may differ by more.
+
+    Args:
+        mu: (n, d).
+        factors: (n, k).
+        level: The confidence level, within (0, 1).
+        resamples: How often the images are drawn, with replacement.
+        seed: Of `numpy.random.default_rng`, which draws them.
+
+    Raises:
+        ValueError: As in `linear_r2`.
     """
     latents, factors = paired(mu, factors)
     n = len(latents)
     generator = np.random.default_rng(seed)
-    # A resample is how often each image was drawn, so that all of them are one matrix product.
+    # A resample is stored as how often each image was drawn, so that all resamples are one matrix product.
     counts = generator.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)  # (resamples, n)
     values = _r2(_moments(latents, factors, counts), latents.shape[1])  # (resamples, k)
     tail = 100 * (1 - level) / 2
@@ -127,18 +150,24 @@ def linear_r2_interval(
 
 
 def single_latent_r2(mu: ArrayLike, factors: ArrayLike) -> Numbers:
-    """Return (d, k): the squared correlation of each latent with each factor; 0 for what never varies."""
+    """Return (d, k): the squared correlation of each latent with each factor (n, k); 0 if one of them never varies."""
     latents, factors = paired(mu, factors)
-    together = correlation(np.hstack([latents, factors]))
-    return together[: latents.shape[1], latents.shape[1] :] ** 2
+    joint = correlation(np.hstack([latents, factors]))
+    return joint[: latents.shape[1], latents.shape[1] :] ** 2
 
 
 def alignment(mu: ArrayLike, factors: ArrayLike) -> float:
     """Return how well single latents carry single factors, from 0 to 1.
 
-    The mean over the factors of the squared correlation with the one latent assigned to it, no latent serving two
-    factors, best assignment: 1 when every factor is a linear function of a latent of its own. Raises ValueError
-    when there are fewer latents than factors.
+    It is the mean over the factors of the squared correlation with the latent assigned to each, no latent to two
+    factors, for the best assignment: 1 when every factor is a linear function of a latent of its own.
+
+    Args:
+        mu: (n, d).
+        factors: (n, k).
+
+    Raises:
+        ValueError: There are fewer latents than factors.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -151,17 +180,18 @@ def alignment(mu: ArrayLike, factors: ArrayLike) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """A ratio of mean errors, one number a seed, with Student's t interval of its logarithm."""
+    """A ratio of mean errors by seed, with Student's t interval of its logarithm."""
 
     ratios: Numbers
-    """(seeds,) the ratio for each seed."""
+    """(seeds,): the ratio of each seed."""
     estimate: float
     """The geometric mean over the seeds."""
     interval: tuple[float, float]
+    """The ends of the interval of that mean."""
 
     @property
     def verdict(self) -> str:
-        """What the interval says of the numerator: it has to exclude 1 to say anything."""
+        """What the interval says about the numerator: something only if it excludes 1."""
         low, high = self.interval
         return "worse" if low > 1 else "better" if high < 1 else "neither shown to be worse nor to be better"
 
@@ -169,8 +199,15 @@ class Ratio:
 def mean_ratio(numerator: Sequence[Numbers], denominator: Sequence[Numbers], *, level: float = 0.95) -> Ratio:
     """Return the ratio of mean errors of two kinds of models, paired by seed.
 
-    numerator, denominator: one array of errors for each seed, both on the same images. The seed is the unit: each
-    gives one ratio, however many images it rests on. Raises ValueError for fewer than two seeds or unequal numbers.
+    The seed is the unit: each gives one ratio, whatever its number of images.
+
+    Args:
+        numerator: An array of errors for each seed, two seeds or more.
+        denominator: The same for the other kind, on the same images.
+        level: The confidence level, within (0, 1).
+
+    Raises:
+        ValueError: There are fewer than two seeds, or unequal numbers of them.
     """
     if len(numerator) != len(denominator) or len(numerator) < 2:
         raise ValueError(f"{len(numerator)} and {len(denominator)} seeds; allowed: equal numbers from 2")
@@ -180,7 +217,7 @@ def mean_ratio(numerator: Sequence[Numbers], denominator: Sequence[Numbers], *, 
 
 
 def _per_image(function: Any, images: NDArray[Any], others: NDArray[Any]) -> Numbers:
-    """Apply `function` to pairs of (rows, p) float64 arrays in [0, 1], a part at a time."""
+    """Return (n,): `function` of pairs of (rows, p) float64 arrays in [0, 1], a part of the images at a time."""
     images, others = np.asarray(images), np.asarray(others)
     if images.shape != others.shape:
         raise ValueError(f"images has shape {images.shape} and reconstructions {others.shape}: they must be equal")
@@ -199,23 +236,23 @@ def _grey(images: NDArray[Any]) -> Numbers:
 
 
 def _centred(values: Numbers) -> Numbers:
-    """Return (n, d) less the columns' means. A column that never varies is 0, which rounding might miss."""
+    """Return (n, d) less the columns' means; exactly 0, despite rounding, in a column that never varies."""
     return np.where(np.ptp(values, axis=0) > 0, values - values.mean(axis=0), 0.0)
 
 
-def _alike(latents: Numbers) -> Numbers:
+def _comparable(latents: Numbers) -> Numbers:
     """Return (n, d) with latents whose range is less than 1e-4 of the largest scaled up to it.
 
-    Least squares do not ask for scale, but the pseudo-inverse takes what is too small beside the rest for nothing.
+    Least squares do not depend on scale, but the pseudo-inverse drops what is too small beside the rest.
     """
-    reach = np.ptp(latents, axis=0)
-    small = (reach > 0) & (reach < 1e-4 * reach.max())
-    return latents * np.divide(reach.max(), reach, out=np.ones_like(reach), where=small)
+    extent = np.ptp(latents, axis=0)
+    small = (extent > 0) & (extent < 1e-4 * extent.max())
+    return latents * np.divide(extent.max(), extent, out=np.ones_like(extent), where=small)
 
 
 def _moments(latents: Numbers, factors: Numbers, counts: Numbers) -> Numbers:
     """Return (resamples, d + k, d + k): the covariance of latents and factors under each row of counts."""
-    joint = _centred(np.hstack([_alike(latents), factors]))
+    joint = _centred(np.hstack([_comparable(latents), factors]))
     products = (joint[:, :, None] * joint[:, None, :]).reshape(len(joint), -1)
     total = counts.sum(axis=1, keepdims=True)
     mean = counts @ joint / total
@@ -224,9 +261,9 @@ def _moments(latents: Numbers, factors: Numbers, counts: Numbers) -> Numbers:
 
 
 def _r2(moments: Numbers, d: int) -> Numbers:
-    """Return (resamples, k): the explained share, from covariances whose first d columns are the latents."""
+    """Return (resamples, k): the explained share, from covariances whose first d columns are the latents'."""
     among, across = moments[:, :d, :d], moments[:, :d, d:]
-    # The pseudo-inverse ignores latents that never vary or that repeat others.
+    # The pseudo-inverse ignores latents that never vary or that duplicate others.
     explained = np.einsum("rdk,rde,rek->rk", across, np.linalg.pinv(among, rcond=1e-10, hermitian=True), across)
     variance = np.diagonal(moments[:, d:, d:], axis1=1, axis2=2)
     share = np.divide(explained, variance, out=np.zeros_like(explained), where=variance > 0)
