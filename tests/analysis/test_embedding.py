@@ -72,7 +72,7 @@ def test_the_way_through_the_sheet_is_straight_and_at_a_right_angle():
 def test_other_than_three_latents_are_no_sheet():
     run = FlatRun()
     run.embeddings = run.embeddings[:, :, :2]
-    with pytest.raises(ValueError, match="a sheet needs"):
+    with pytest.raises(ValueError, match=r"allowed: \(n, 3\) with n from 2"):
         analysis.embedding.off_sheet(run)
 
 

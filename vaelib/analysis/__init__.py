@@ -1,4 +1,4 @@
-"""The numbers that the chapters' prose tells: a module for each chapter, loaded when it is first asked for.
+"""The numbers of the chapters' prose: a module for each chapter, loaded when it is first asked for.
 
 `analysis.loss.weights(experiment)` is what the chapter on the loss says of β and γ. A function takes arrays, runs or
 experiments and returns values by name; the chapter glues each of them under a key of its own (`vaelib.notebook.glue`).

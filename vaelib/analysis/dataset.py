@@ -1,4 +1,4 @@
-"""The numbers of the data set's chapter: crossings, the hole's share, who trains, the frames, the weights in effect."""
+"""The numbers of the data set's chapter: crossings, the hole, the splits, the frames, the weights in effect."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,36 +13,36 @@ from vaelib.experiment import PARAMETER_RANGE, Experiment
 from vaelib.statistics import Numbers
 
 STUDY_IMAGES = 4510
-"""The images of the study's punctured set, of 5,000 that it drew."""
+"""The number of images in the study's punctured set, of 5,000 that it drew."""
 STUDY_VALIDATION = 211
-"""Those of them that validate."""
+"""How many of them are for validation."""
 STUDY_LEFT_OUT = 490
-"""The study's images in the hole, by its files: 5,000 - 4,510."""
+"""The number of the study's images in the hole, by its files: 5,000 - 4,510."""
 STUDY_LEFT_OUT_TEXT = 410
 """The same by its text."""
 
 
 def negative_share(a: float, b: float) -> float:
-    """Return the part of a full turn, in [0, 1], over which R(θ) = b·cos(5θ) + a is negative, for a, b ≥ 0."""
+    """Return the share of a full turn, in [0, 1], over which R(θ) = b·cos(5θ) + a is negative, for a, b ≥ 0."""
     return float(np.arccos(a / b) / np.pi) if b > a else 0.0
 
 
 def crossing_share(parameters: Numbers) -> float:
-    """Return the part of the points (a, b) (n, 2), in [0, 1], whose curve crosses its centre: b > a. 0 for none."""
+    """Return the share of the points (a, b) (n, 2), in [0, 1], whose curve crosses its centre: b > a. 0 for n = 0."""
     return float(np.mean(parameters[:, 1] > parameters[:, 0])) if len(parameters) else 0.0
 
 
 class InHole(NamedTuple):
-    """How many of the images fall into the hole by chance: a binomial number's mean and standard deviation."""
+    """The number of images that fall into the hole by chance: the mean and the standard deviation of a binomial."""
 
     mean: float
     deviation: float
 
 
 def expected_in_hole(experiment: Experiment) -> InHole:
-    """Return the mean and the standard deviation of how many of `n_images` uniform points fall into the hole.
+    """Return the mean and the standard deviation of the number of an experiment's images in its hole.
 
-    Binomial with p = πr²/3, which holds while the disc lies inside the parameter space, of area 3.
+    It is binomial with p = πr²/3, while the disc lies inside the parameter space, whose area is 3.
     """
     (low_a, high_a), (low_b, high_b) = PARAMETER_RANGE.values()
     p = min(1.0, np.pi * experiment.hole_radius**2 / ((high_a - low_a) * (high_b - low_b)))
@@ -50,25 +50,25 @@ def expected_in_hole(experiment: Experiment) -> InHole:
 
 
 class StudyHole(NamedTuple):
-    """The study's own draw: what chance expects in its hole, and how far off its files and its text are."""
+    """The study's own draw: the number expected in its hole, and how far its files and its text are from that."""
 
     mean: float
     deviation: float
     found_z: float
-    """What its files hold, less the mean, in standard deviations."""
+    """The number by its files, less the mean, in standard deviations."""
     text_z: float
-    """What its text says, likewise."""
+    """The same of the number by its text."""
 
 
 def study_hole() -> StudyHole:
-    """Return what is expected in the hole of the study's draw, 5,000 points and a radius of 0.3, and what it has."""
+    """Return the number expected in the hole of the study's draw, 5,000 points and a radius of 0.3, and its own."""
     mean, deviation = expected_in_hole(Experiment.from_profile("paper", n_images=5000, hole_radius=0.3))
     found_z, text_z = ((count - mean) / deviation for count in (STUDY_LEFT_OUT, STUDY_LEFT_OUT_TEXT))
     return StudyHole(mean, deviation, found_z, text_z)
 
 
 class Splits(NamedTuple):
-    """How many images a data set has: `images` in use, which are `train` and `validation`, and those `left_out`."""
+    """The numbers of a data set's images: `images` in use, which are `train` and `validation`, and those `left_out`."""
 
     images: int
     train: int
@@ -77,13 +77,13 @@ class Splits(NamedTuple):
 
 
 def splits(data: DataSet) -> Splits:
-    """Return how many images of a data set train, validate and are left out."""
+    """Return the numbers of a data set's images for training and for validation, and of those left out."""
     train, validation = len(data.train), len(data.validation)
     return Splits(train + validation, train, validation, len(data.left_out))
 
 
 class OfTheStudy(NamedTuple):
-    """The numbers of images of a punctured set in % of the study's: all in use, and those that validate."""
+    """The numbers of images of a punctured set in % of the study's: all in use, and those for validation."""
 
     images: float
     validation: float
@@ -95,7 +95,7 @@ def of_the_study(punctured: Splits) -> OfTheStudy:
 
 
 def stretch(image_size: int = 256) -> float:
-    """Return how many times as tall as wide the study's frame draws a shape, in an image of `image_size` pixels."""
+    """Return how much taller than wide the study's frame draws a shape, as a ratio, at `image_size` pixels."""
     (x_left, x_right), (y_bottom, y_top) = curves.to_pixels(
         [0, 1], [0, 1], 1, 0, image_size=image_size, framing="study"
     )
@@ -103,14 +103,14 @@ def stretch(image_size: int = 256) -> float:
 
 
 def batch_means(weights: NDArray[Any], batch_size: int) -> Numbers:
-    """Return (n,): for every image the mean weight of its batch, batches being cut from (n,) in order."""
+    """Return (n,): for every image the mean of its batch's weights; the batches are cut from the weights in order."""
     starts = np.arange(0, len(weights), batch_size)
     sizes = np.diff(np.append(starts, len(weights)))
     return np.repeat(np.add.reduceat(weights.astype(float), starts) / sizes, sizes)
 
 
 class Weighting(NamedTuple):
-    """The factors on the images' losses, as meant and as coded: their standard deviations and their correlation."""
+    """The weights of the images' losses, as meant and as coded: their standard deviations and their correlation."""
 
     meant_deviation: float
     coded_deviation: float
@@ -118,10 +118,15 @@ class Weighting(NamedTuple):
 
 
 def weighting(meant: NDArray[Any], coded: NDArray[Any]) -> Weighting:
-    """Return how the factors on the images' losses spread and agree: `meant` (n,) and, in effect, `coded` (n,)."""
+    """Return how the weights of the images' losses scatter and agree.
+
+    Args:
+        meant: (n,), as the study meant them.
+        coded: (n,), what its code makes of them.
+    """
     return Weighting(float(meant.std()), float(coded.std()), float(np.corrcoef(meant, coded)[0, 1]))
 
 
 def exported_images(folder: Path) -> NDArray[np.uint8]:
-    """Return the images (n, h, w) below a folder that `exchange.export` wrote, in the order of its table's rows."""
+    """Return the images (n, h, w) of a folder that `vaelib.dataset.exchange.export` wrote, in its table's order."""
     return np.stack([np.asarray(Image.open(file)) for file in sorted(folder.rglob("*.png"))])

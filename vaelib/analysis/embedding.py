@@ -1,4 +1,4 @@
-"""The numbers of the embedding's chapter: the sheet's place, shape, dimension and orientation, and the way off it."""
+"""The numbers of the embedding's chapter: the sheet's place, shape, dimension and orientation, and what is off it."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,30 +14,36 @@ from vaelib.run import Run
 from vaelib.statistics import Numbers
 from vaelib.statistics.intervals import Interval
 
-_NEIGHBOURS = 40  # whose plane stands for the sheet near a point
-_LIKED = 5  # % of the orientations: those that the term likes best
-_NEARLY = 0.95  # of the best alignment within reach
+_NEIGHBOURS = 40  # of a point, whose plane approximates the sheet there
+_PREFERRED = 5  # % of the orientations: below that rank, the term is taken to have turned the sheet
+_NEARLY = 0.95  # of the best alignment over all rotations: from there on an alignment counts as the best
 
 
 class Sheet:
-    """The training means of a run's best epoch: where a latent point is on them, or how far off.
+    """The means of a run's training images at its best epoch, and how far points of the latent space are from them.
 
-    Attributes: `run`; `mu` (n, 3); `factors` (n, 2), their (a, b); `usual`, the median distance from a mean to the one
-    nearest to it; `origin` (3,), the mean nearest to where the image of the hole's centre is encoded. Raises
-    ValueError unless the run has three latents and two training images.
+    Args:
+        run: A run with three latents and two training images or more.
+
+    Raises:
+        ValueError: The run has another number of latents, or fewer images.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.mu = np.asarray(run.embeddings[run.best_epoch], dtype=np.float64)
+        """(n, 3): the means."""
         if self.mu.shape[1] != 3 or len(self.mu) < 2:
-            raise ValueError(f"the embedding has shape {self.mu.shape}: a sheet needs (n, 3) and 2 means or more")
+            raise ValueError(f"the embedding has shape {self.mu.shape}; allowed: (n, 3) with n from 2: a sheet")
         data = dataset.build(run.experiment.data)
         self.factors = data.parameters[data.train]
+        """(n, 2): their (a, b)."""
         self._tree = KDTree(self.mu)
         self.usual = float(np.median(self._tree.query(self.mu, k=2)[0][:, 1]))
+        """The median distance from a mean to its nearest neighbour."""
         centre = np.array([[run.experiment.hole_a, run.experiment.hole_b]])
         self.origin = self.mu[self.nearest(run.encode(dataset.draw(centre, run.experiment.data))[0])[1]]
+        """(3,): the mean nearest to the code of the curve at the hole's centre."""
 
     def nearest(self, point: ArrayLike) -> tuple[float, int]:
         """Return the distance from a point (3,) to the training mean nearest to it, and that mean's row."""
@@ -49,10 +55,12 @@ class Sheet:
         return dataset.draw(self.factors[[row]], self.run.experiment.data)[0]
 
     def walk_through(self, n: int = 7, reach: float = 1.0) -> Numbers:
-        """Return n points (n, 3) on a straight way through `origin`, at a right angle to the sheet there.
+        """Return points (n, 3) on a straight line through `origin`, at a right angle to the sheet there.
 
-        reach: how far it goes to either side, in standard deviations of the embedding (the root of the summed
-        variances). With an odd n the middle one is `origin`.
+        Args:
+            n: Their number; the middle one of an odd number is `origin`.
+            reach: How far the line goes to either side, in standard deviations of the embedding (the root of the
+                summed variances).
         """
         _, rows = self._tree.query(self.origin, k=min(_NEIGHBOURS, len(self.mu)))
         near = self.mu[rows]
@@ -62,46 +70,54 @@ class Sheet:
 
 
 class Hard(NamedTuple):
-    """The median b of the images with the hardest tenth of the errors, and of the others."""
+    """The median b of the tenth of the images with the largest errors, and of the others."""
 
     hard_b: float
     easy_b: float
 
 
 def hard(errors: Numbers, b: Numbers) -> Hard:
-    """Return the median b of the hardest tenth of the images, by their errors (n,), and of the others; b: (n,)."""
+    """Return the median b of the tenth of the images with the largest errors, and of the others.
+
+    Args:
+        errors: (n,).
+        b: (n,).
+    """
     hardest = errors > np.percentile(errors, 90)
     return Hard(float(np.median(b[hardest])), float(np.median(b[~hardest])))
 
 
 class OffSheet(NamedTuple):
-    """What a decoder draws on a straight way through the sheet."""
+    """What a decoder draws on a straight line through the sheet: errors are in % of the nearest image's variance."""
 
     usual: float
-    """The median distance from a training mean to the one nearest to it."""
+    """The median distance from a training mean to its nearest neighbour."""
     step: float
-    """The distance from one point of the way to the next."""
+    """The distance from one point of the line to the next."""
     middle: float
-    """What the decoded image misses of the nearest training image at the middle of the way, in % of its variance."""
+    """The error of the decoded image against the nearest training image, in the middle of the line."""
     one_end: float
+    """The same at one end."""
     other_end: float
+    """The same at the other end."""
 
 
 def off_sheet(run: Run) -> OffSheet:
-    """Return what a run's decoder draws on `Sheet.walk_through`, at its middle on the sheet and at both ends.
+    """Return what a run's decoder draws on `Sheet.walk_through`, in the middle, on the sheet, and at both ends.
 
-    Raises ValueError unless the run has three latents.
+    Raises:
+        ValueError: The run has not three latents, or fewer than two training images.
     """
     sheet = Sheet(run)
-    way = sheet.walk_through()
-    nearest = np.stack([sheet.image(sheet.nearest(point)[1]) for point in way])
-    missing = 100 * metrics.normalised_error(nearest, run.decode(way))
+    line = sheet.walk_through()
+    nearest = np.stack([sheet.image(sheet.nearest(point)[1]) for point in line])
+    errors = 100 * metrics.normalised_error(nearest, run.decode(line))
     return OffSheet(
         usual=sheet.usual,
-        step=float(np.linalg.norm(way[1] - way[0])),
-        middle=float(missing[len(way) // 2]),
-        one_end=float(missing[0]),
-        other_end=float(missing[-1]),
+        step=float(np.linalg.norm(line[1] - line[0])),
+        middle=float(errors[len(line) // 2]),
+        one_end=float(errors[0]),
+        other_end=float(errors[-1]),
     )
 
 
@@ -109,9 +125,9 @@ class Moments(NamedTuple):
     """The first two moments of an embedding."""
 
     means: NDArray[Any]
-    """(d,) of the latents."""
+    """(d,): those of the latents."""
     deviations: NDArray[Any]
-    """(d,) their standard deviations."""
+    """(d,): their standard deviations."""
     mean_length: float
     """The distance of the mean from the origin."""
     total_deviation: float
@@ -133,8 +149,8 @@ class LinearR2(NamedTuple):
 
 def linear_r2(mu: ArrayLike, factors: ArrayLike) -> LinearR2:
     """Return the linear R² of the factors (n, 2) from an embedding (n, d), with bootstrap intervals over images."""
-    found, ends = metrics.linear_r2(mu, factors), metrics.linear_r2_interval(mu, factors)
-    return LinearR2(*(Interval(float(found[k]), *map(float, ends[k])) for k in range(2)))
+    estimates, ends = metrics.linear_r2(mu, factors), metrics.linear_r2_interval(mu, factors)
+    return LinearR2(*(Interval(float(estimates[k]), *map(float, ends[k])) for k in range(2)))
 
 
 def overlap(one: Dimension, other: Dimension) -> str:
@@ -158,53 +174,55 @@ class SheetTurning(NamedTuple):
 
 
 def sheet_turning(sheet: geometry.Sheet) -> SheetTurning:
-    """Return how much the lines of a smooth map of (a, b) turn, over the middle 80 % of the constant factor."""
+    """Return how much the lines of a smooth map of (a, b) turn, for the middle 80 % of the constant factor."""
     by_factor = (np.array([geometry.turning(line) for line in sheet.lines(k)]) for k in range(2))
     return SheetTurning(*(Turning(float(t.mean()), float(t.min()), float(t.max())) for t in by_factor))
 
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """What the chapter says of one training's embedding, at the epoch of lowest validation loss.
-
-    `error`, `relative_error`: mean squared error of the validation images, and over each image's own variance;
-    `correlation`: the largest absolute one of two latents; `variances` (d,): along the principal axes; `turning`:
-    the mean total turning in degrees of the lines of constant a and of constant b; `term`, `aligned`: the
-    entanglement term and the alignment with (a, b) over all rotations; `preferred`: the alignment where the term is
-    lowest.
-    """
+    """A training's embedding and reconstructions, at the epoch of lowest validation loss."""
 
     label: str
+    """The penalty's weight: "γ = 0.01", "γ = 0 (standard)"."""
     mu: NDArray[Any]
+    """(n, d): the embedding of the training images."""
     error: float
+    """The mean squared error of the validation images."""
     relative_error: float
+    """The same over each image's own variance."""
     correlation: float
+    """The largest absolute correlation of two latents."""
     variances: Numbers
+    """(d,): those along the principal axes."""
     dimension: Dimension
     turning: tuple[float, float]
+    """The mean total turning, in degrees, of the lines of constant a and of constant b."""
     term: Rotations
+    """The entanglement term over all rotations."""
     aligned: Rotations
+    """The alignment with (a, b) over all rotations."""
     preferred: float
+    """The alignment where the term is lowest."""
 
 
 def describe(run: Run, data: DataSet) -> Description:
-    """Return the numbers of a training's embedding and reconstructions; its label tells the penalty's weight."""
+    """Return what a run makes of its own data set: the embedding's shape and orientation, the reconstructions."""
     mu, factors = run.embeddings[run.best_epoch], data.parameters[data.train]
     images = data.images[data.validation]
-    made = run.reconstruct(images)
-    sheet = geometry.fit_sheet(factors, mu)
-    constant_a, constant_b = (float(np.mean([geometry.turning(line) for line in sheet.lines(k)])) for k in (0, 1))
+    reconstructions = run.reconstruct(images)
+    turning = sheet_turning(geometry.fit_sheet(factors, mu))
     term = geometry.over_rotations(losses.entanglement, mu)
     gamma = run.experiment.gamma
     return Description(
         label=f"γ = {gamma:g}" + ("" if gamma else " (standard)"),
         mu=mu,
-        error=float(metrics.squared_error(images, made).mean()),
-        relative_error=float(metrics.normalised_error(images, made).mean()),
+        error=float(metrics.squared_error(images, reconstructions).mean()),
+        relative_error=float(metrics.normalised_error(images, reconstructions).mean()),
         correlation=metrics.largest_correlation(mu),
         variances=metrics.eigenvalues(mu),
         dimension=geometry.twonn(mu),
-        turning=(constant_a, constant_b),
+        turning=(turning.a.mean, turning.b.mean),
         term=term,
         aligned=geometry.over_rotations(lambda turned: metrics.alignment(turned, factors), mu),
         preferred=metrics.alignment(mu @ term.at_lowest.T, factors),
@@ -215,19 +233,21 @@ class Comparison(NamedTuple):
     """A modified loss against the standard one, a training each."""
 
     error_ratio: float
-    """The modified loss's squared error on validation images over the standard one's."""
+    """The modified loss's squared error on the validation images over the standard one's."""
     trace_ratio: float
-    """Likewise of the total variances of the embeddings."""
+    """The same of the total variances of the embeddings."""
     standard_correlation: float
-    """The largest absolute correlation of two latents."""
+    """The largest absolute correlation of two latents, under the standard loss."""
     modified_correlation: float
+    """The same under the modified one."""
     correlation_word: str
     """What the modified loss's correlation is: "lower" or "no lower"."""
     standard_bend: float
-    """The mean total turning of the sheet's lines, in degrees."""
+    """The mean total turning of the sheet's lines, in degrees, under the standard loss."""
     modified_bend: float
+    """The same under the modified one."""
     bend_word: str
-    """How the modified loss's lines turn: "more" or "no more"."""
+    """How much the modified loss's lines turn: "more" or "no more"."""
 
 
 def compare(standard: Description, modified: Description) -> Comparison:
@@ -251,6 +271,7 @@ class Orientation(NamedTuple):
     standard_rank: float
     """The share of random rotations with a lower term than under the standard loss, in %."""
     modified_rank: float
+    """The same under the modified loss."""
     trained: float
     """The alignment with (a, b), in [0, 1], under the modified loss, as trained."""
     preferred: float
@@ -266,15 +287,15 @@ class Orientation(NamedTuple):
     aligned_word: str
     """Whether the alignment that the term prefers "is" or "is not" the best, to within 5 %."""
     chance_word: str
-    """What becomes of "the orientation is left to chance"."""
+    """The verdict on "the orientation is left to chance"."""
     axes_word: str
-    """What becomes of "the factors are not put on the axes"."""
+    """The verdict on "the factors are not put on the axes"."""
 
 
 def orientation(standard: Description, modified: Description) -> Orientation:
     """Return where the standard and the modified loss left the sheet among all its orientations."""
     rank, best, trained = 100 * modified.term.rank, modified.aligned.highest, modified.aligned.value
-    oriented = rank < _LIKED
+    oriented = rank < _PREFERRED
     refuted = "does not hold here"
     return Orientation(
         standard_rank=100 * standard.term.rank,

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from vaelib import dataset, metrics
 from vaelib.experiment import PARAMETER_RANGE
 from vaelib.run import Run
-
-Numbers = NDArray[np.float64]
+from vaelib.statistics import Numbers
 
 _RADII = ("small", "middling", "large")
 _PETALS = ("shallow", "middling", "deep")
@@ -19,9 +18,9 @@ def point_errors(run: Run, epoch: int, n_points: int) -> Numbers:
     """Return the reconstruction errors (n,) of a run's first training images, over each image's own variance.
 
     Args:
-        run: its embeddings at `epoch` are decoded.
-        epoch: from 0 to the run's last.
-        n_points: at most as many images.
+        run: Its embeddings at `epoch` are decoded.
+        epoch: From 0 to the run's last.
+        n_points: The number of images, or more than there are for all.
     """
     data = dataset.build(run.experiment.data)
     images = data.images[data.train[:n_points]]
@@ -46,11 +45,11 @@ def hardest_part(points: ArrayLike, errors: ArrayLike, n: int = 3) -> HardestPar
 
     Args:
         points: (k, 2), (a, b).
-        errors: (k,).
-        n: parts along a, and along b.
+        errors: (k,), those of the points.
+        n: The number of parts along a, and along b.
 
     Raises:
-        ValueError: if there is no point, or not one error for each.
+        ValueError: There is no point, or not one error for each.
     """
     points, errors = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(errors, dtype=np.float64)
     if errors.shape != (len(points),) or not len(points):
@@ -72,9 +71,13 @@ class PartInWords(NamedTuple):
 
 
 def part_in_words(part: tuple[int, int]) -> PartInWords:
-    """Return in words one of 3 × 3 parts of the parameter space, given by its numbers along a and b, 0 to 2.
+    """Return in words one of 3 × 3 parts of the parameter space.
 
-    Raises ValueError for other numbers.
+    Args:
+        part: Its numbers along a and along b, each from 0 to 2.
+
+    Raises:
+        ValueError: A number is another.
     """
     i, j = part
     if not (0 <= i < len(_RADII) and 0 <= j < len(_PETALS)):
@@ -83,7 +86,7 @@ def part_in_words(part: tuple[int, int]) -> PartInWords:
 
 
 class Exactness(NamedTuple):
-    """How far what the page shows is from what the model itself gives."""
+    """How far what the page shows is from what the model itself computes."""
 
     astray: float
     """The median distance from an interpolated mean to the encoder's own, in the latent space's units."""
@@ -94,20 +97,25 @@ class Exactness(NamedTuple):
 def exactness(interpolated: ArrayLike, encoded: ArrayLike, drawn: NDArray[Any], decoded: NDArray[Any]) -> Exactness:
     """Return how exact the explorer is.
 
-    interpolated, encoded: (n, d), means between the table's knots and those of the encoder. drawn, decoded:
-    (m, h, w), images in [0, 1] by the page's arithmetic and by the model, of the same latents. Raises ValueError for
-    pairs of unequal shapes.
+    Args:
+        interpolated: Means (n, d) between the table's knots.
+        encoded: The encoder's own means (n, d) of the same curves.
+        drawn: Images (m, h, w) in [0, 1] by the page's arithmetic.
+        decoded: The decoder's own images (m, h, w) of the same latents.
+
+    Raises:
+        ValueError: The shapes of a pair differ.
     """
-    found, exact = np.asarray(interpolated), np.asarray(encoded)
-    for one, other in ((found, exact), (drawn, decoded)):
-        if one.shape != other.shape:
-            raise ValueError(f"shapes {one.shape} and {other.shape}: they must be equal")
-    astray = np.linalg.norm(found - exact, axis=1)
-    return Exactness(float(np.median(astray)), float(1e5 * np.abs(drawn - decoded).max()))
+    means, exact_means = np.asarray(interpolated), np.asarray(encoded)
+    for approximate, exact in ((means, exact_means), (drawn, decoded)):
+        if approximate.shape != exact.shape:
+            raise ValueError(f"shapes {approximate.shape} and {exact.shape}; allowed: equal shapes")
+    distances = np.linalg.norm(means - exact_means, axis=1)
+    return Exactness(float(np.median(distances)), float(1e5 * np.abs(drawn - decoded).max()))
 
 
 def centre_error(run: Run) -> float:
-    """Return the error of the curve at the centre of the run's hole, redrawn, in % of the image's own variance."""
+    """Return a run's error on the curve at the centre of its hole, in % of the image's own variance."""
     centre = np.array([[run.experiment.hole_a, run.experiment.hole_b]])
     image = dataset.draw(centre, run.experiment.data)
     return float(100 * metrics.normalised_error(image, run.reconstruct(image))[0])

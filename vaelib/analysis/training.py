@@ -1,4 +1,4 @@
-"""The numbers of the training's chapter: the network's size, unseen images redrawn, what is hard, a growing sheet."""
+"""The numbers of the training's chapter: the network's size, unseen images, what is hard, how the sheet grows."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from vaelib import metrics
 from vaelib.experiment import Experiment
 from vaelib.run import Run
 
-_ENOUGH = 0.25  # of an image's variance: the most that may be missing from a curve that was learnt
+_LEARNT = 0.25  # of an image's variance: a curve with a smaller error counts as learnt
 
 
 class ParameterCounts(NamedTuple):
-    """How many weights a network has in its encoder, in its decoder and in all."""
+    """The numbers of weights in a network's encoder, in its decoder and in both."""
 
     encoder: int
     decoder: int
@@ -21,7 +21,7 @@ class ParameterCounts(NamedTuple):
 
 
 def parameter_counts(experiment: Experiment) -> ParameterCounts:
-    """Return how many weights the network of an experiment has."""
+    """Return how many weights an experiment's network has."""
     from vaelib.model import build_decoder, build_encoder
 
     encoder, decoder = build_encoder(experiment).count_params(), build_decoder(experiment).count_params()
@@ -29,7 +29,7 @@ def parameter_counts(experiment: Experiment) -> ParameterCounts:
 
 
 class Unseen(NamedTuple):
-    """How a run redraws its validation images, and the terms of its loss on them."""
+    """How a run reconstructs its validation images, and the terms of its loss on them."""
 
     floor: float
     """The mean cross-entropy of a perfect copy, the pixels' own entropy, in nats a pixel."""
@@ -50,13 +50,19 @@ class Unseen(NamedTuple):
     relative: float
     """The mean error over the image's own variance, in %."""
     answer: str
-    """"Yes" where less than a quarter of an image's variance is missing on average, else "Not in this run"."""
+    """"Yes" where the mean error is below a quarter of the image's variance, else "Not in this run"."""
 
 
 def unseen(run: Run, images: NDArray[Any], reconstructions: NDArray[Any]) -> Unseen:
-    """Return how a run redraws its validation images (n, h, w), and the terms of its loss on them.
+    """Return how a run reconstructs its validation images, and the terms of its loss on them.
 
-    images: uint8, or in [0, 1]. reconstructions: the same shape, in [0, 1]. Raises ValueError for unequal shapes.
+    Args:
+        run: The run.
+        images: (n, h, w), uint8, or in [0, 1].
+        reconstructions: (n, h, w), in [0, 1].
+
+    Raises:
+        ValueError: The shapes differ.
     """
     best = run.best_epoch
     floor = metrics.pixel_entropy(images).mean()
@@ -74,12 +80,12 @@ def unseen(run: Run, images: NDArray[Any], reconstructions: NDArray[Any]) -> Uns
         beta_kl=float(run.experiment.beta * kl),
         error=float(1000 * error),
         relative=float(100 * relative),
-        answer="Yes" if relative < _ENOUGH else "Not in this run",
+        answer="Yes" if relative < _LEARNT else "Not in this run",
     )
 
 
 class RankCorrelation(NamedTuple):
-    """The rank correlation of an error with each factor, in [-1, 1]; below 0 small values are hard."""
+    """The rank correlation of an error with each factor, in [-1, 1]; below 0, small values are hard."""
 
     a: float
     b: float
@@ -102,5 +108,5 @@ class Growth(NamedTuple):
 
 
 def growth(run: Run) -> Growth:
-    """Return how wide the sheet of a run's training images is before, early in and after the training."""
+    """Return how wide the sheet of a run's training images is before the training, early in it and at its best."""
     return Growth(*(float(run.embeddings[epoch].var(axis=0).sum() ** 0.5) for epoch in (0, 1, run.best_epoch)))

@@ -1,4 +1,4 @@
-"""The numbers of the transects' chapter: a run along the lines, inside the hole and outside, and the gap it leaves."""
+"""The numbers of the transects' chapter: reconstructions along the lines, inside the hole and outside, and the gap."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,41 +12,48 @@ from vaelib.run import Run
 from vaelib.statistics import Numbers
 
 TRANSECT_POINTS = 15
-"""The points of the study's transects; positions count them from 1."""
+"""The number of points on each of the study's transects; positions count them from 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """A transect as a run redraws it, at n places: `points` (n, 2), `position` (n,) from 1 to 15, `images` (n, h, w),
-    `redrawn` (n, h, w), `error` (n,) mean squared, `share` (n,) the same over the image's variance, `inside` (n,) bool.
-    """
+    """A transect as a run reconstructs it, at n points."""
 
     name: str
     points: Numbers
+    """(n, 2): their (a, b)."""
     position: Numbers
+    """(n,): from 1 to 15, as the study counts its own points."""
     images: NDArray[np.uint8]
+    """(n, h, w)."""
     redrawn: NDArray[np.float32]
+    """(n, h, w): the reconstructions."""
     error: Numbers
+    """(n,): the mean squared errors."""
     share: Numbers
+    """(n,): the same over each image's own variance."""
     inside: NDArray[np.bool_]
+    """(n,): whether the point lies in the hole."""
 
     @property
     def hardest(self) -> int:
-        """The place of the largest error in the hole, or anywhere if the line misses the hole."""
+        """The index of the point with the largest error in the hole, or of all if the line misses the hole."""
         return int(np.argmax(np.where(self.inside, self.error, -1 if self.inside.any() else self.error)))
 
 
 def walks(run: Run, between: int = 4) -> dict[str, Walk]:
-    """Return the study's three transects as the run's best epoch redraws them, by name.
+    """Return the study's three transects as the run's best epoch reconstructs them, by name.
 
-    between: steps from one of a transect's fifteen points to the next, 1 or more.
+    Args:
+        run: The run.
+        between: The number of steps from one of a transect's fifteen points to the next, 1 or more.
     """
     n = (TRANSECT_POINTS - 1) * between + 1
-    made = {}
+    walks = {}
     for name in dataset.TRANSECTS:
         points, images = dataset.transect(name, n), dataset.transect_images(name, run.experiment, n)
         redrawn = run.reconstruct(images)
-        made[name] = Walk(
+        walks[name] = Walk(
             name,
             points,
             np.linspace(1, TRANSECT_POINTS, n),
@@ -56,7 +63,7 @@ def walks(run: Run, between: int = 4) -> dict[str, Walk]:
             metrics.normalised_error(images, redrawn),
             dataset.in_hole(points, run.experiment),
         )
-    return made
+    return walks
 
 
 class InsideOutside(NamedTuple):
@@ -73,9 +80,11 @@ class InsideOutside(NamedTuple):
 
 
 def inside_and_outside(errors: Numbers, inside: NDArray[np.bool_]) -> InsideOutside:
-    """Return the errors of a line inside and outside the hole: errors (seeds, n), inside (n,).
+    """Return the errors of a line inside and outside the hole, NaN for a side on which no point lies.
 
-    NaN for a side on which no point lies.
+    Args:
+        errors: Mean squared errors (seeds, n).
+        inside: (n,), whether a point lies in the hole.
     """
     within, without = errors[:, inside].mean(axis=1), errors[:, ~inside].mean(axis=1)
     ratios = within / without
@@ -89,16 +98,18 @@ def inside_and_outside(errors: Numbers, inside: NDArray[np.bool_]) -> InsideOuts
 
 
 class Hardest(NamedTuple):
-    """The place in the hole where a run errs most: on which line, where, and the error in % of the image's variance."""
+    """The point in the hole with a run's largest error."""
 
     name: str
+    """The transect's."""
     a: float
     b: float
     share: float
+    """The error in % of the image's variance."""
 
 
 def hardest(walks: Iterable[Walk]) -> Hardest:
-    """Return the place of the largest squared error in the hole over several walks."""
+    """Return the point with the largest squared error in the hole on several transects."""
     walk = max(walks, key=lambda walk: walk.error[walk.hardest])
     a, b = walk.points[walk.hardest]
     return Hardest(walk.name, float(a), float(b), float(100 * walk.share[walk.hardest]))
@@ -113,9 +124,11 @@ class Missing(NamedTuple):
 
 
 def missing(images: NDArray[Any], errors: Mapping[str, Numbers]) -> Missing:
-    """Return what each kind of model misses of some images (n, h, w).
+    """Return the errors of each kind of model on the same images, relative to their variance.
 
-    errors: mean squared errors by the kind's name, "punctured", "thinned" and "full", (seeds, n) each.
+    Args:
+        images: (n, h, w).
+        errors: Mean squared errors (seeds, n) by the kind's name: "punctured", "thinned" and "full".
     """
     variance = metrics.pixel_variance(images).mean()
     return Missing(*(float(100 * errors[kind].mean() / variance) for kind in Missing._fields))
@@ -135,13 +148,17 @@ class Gaps(NamedTuple):
 
 
 def gaps(punctured: Run, thinned: Run, images: NDArray[Any], unseen: NDArray[Any]) -> Gaps:
-    """Return how far images are encoded from the training images of a punctured and of a thinned run.
+    """Return how far from their training images a punctured and a thinned run encode others.
 
-    images: (n, h, w), from the hole. unseen: (m, h, w), the punctured run's validation images.
+    Args:
+        punctured: A run.
+        thinned: Another.
+        images: (n, h, w), from the hole.
+        unseen: (m, h, w), the punctured run's validation images.
     """
 
-    def median(run: Run, some: NDArray[Any]) -> float:
-        return float(np.median(geometry.distance_to_nearest(run.encode(some), run.embeddings[run.best_epoch])))
+    def median(run: Run, unknown: NDArray[Any]) -> float:
+        return float(np.median(geometry.distance_to_nearest(run.encode(unknown), run.embeddings[run.best_epoch])))
 
     hole, usual = median(punctured, images), median(punctured, unseen)
     return Gaps(hole, median(thinned, images), usual, hole / usual)
