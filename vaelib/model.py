@@ -19,9 +19,9 @@ from vaelib.nn.rotation import initial_rotation
 def build_encoder(experiment: Experiment) -> keras.Model:
     """Return the encoder: images (n, s, s, 1) in [0, 1] to z_mean (n, d).
 
-    With variance "learned" it has two outputs, z_mean and z_log_variance. Four times 3×3 valid convolution with
-    relu and 2×2 max pooling, then a linear dense layer. At 256 pixels, width 1, d = 3: 345,411 parameters. Source:
-    the study, part 3.
+    With variance "learned" it has two outputs, z_mean and z_log_variance. Four times a 3×3 valid convolution with ReLU
+    and 2×2 max pooling, then a linear dense layer. At 256 pixels, width 1, d = 3: 345,411 parameters. Source: the
+    study, part 3.
     """
     make = _Maker(experiment, stream=1)
     s = experiment.image_size
@@ -40,10 +40,10 @@ def build_encoder(experiment: Experiment) -> keras.Model:
 
 @own_settings()
 def build_decoder(experiment: Experiment) -> keras.Model:
-    """Return the decoder: latents (n, d) to logits (n, s, s, 1); their sigmoid is the image.
+    """Return the decoder: latents (n, d) to logits (n, s, s, 1), whose sigmoid is the image.
 
-    Dense without bias, three up-convolutions with batch norm, two 1×1 convolutions. At 256 pixels, width 1, d = 3:
-    204,545 parameters, 1,024 of them not trained. Source: the study, part 3.
+    A dense layer without bias, three up-convolutions with batch norm, two 1×1 convolutions. At 256 pixels, width 1,
+    d = 3: 204,545 parameters, 1,024 of them not trained. Source: the study, part 3.
     """
     make = _Maker(experiment, stream=2)
     s, first = experiment.image_size // 8, make.channels(16)
@@ -61,10 +61,11 @@ def build_decoder(experiment: Experiment) -> keras.Model:
 
 
 def standard_parts(vae: "VAE") -> dict[str, keras.Model]:
-    """Return the encoder and the decoder of a float32 model, made of Keras's own layers alone, by these names.
+    """Return the parts "encoder" and "decoder" of a float32 model, made of Keras's own layers alone.
 
-    `encoder`: images (n, s, s, 1) in [0, 1] to z_mean (n, d), or [z_mean, z_log_variance] with variance "learned".
-    `decoder`: latents (n, d) to images (n, s, s, 1) in [0, 1]. Outputs are the model's, up to rounding.
+    The encoder maps images (n, s, s, 1) in [0, 1] to z_mean (n, d), or to [z_mean, z_log_variance] with variance
+    "learned"; the decoder maps latents (n, d) to images (n, s, s, 1) in [0, 1]. The outputs are the model's, up to
+    rounding.
     """
     decoder = _standard(vae.decoder)
     image = keras.layers.Activation("sigmoid", name="image")(decoder.output)
@@ -72,7 +73,7 @@ def standard_parts(vae: "VAE") -> dict[str, keras.Model]:
 
 
 def _standard(model: keras.Model) -> keras.Model:
-    """Return the same model with Keras's own layer, or two, in the place of each of `vaelib.nn.layers`."""
+    """Return the same model with one or two of Keras's own layers in place of each of `vaelib.nn.layers`."""
     own = {BiasedConv2D: keras.layers.Conv2D, FusedBatchNormalization: keras.layers.BatchNormalization}
 
     def clone(layer: Any) -> Any:
@@ -87,18 +88,18 @@ def _standard(model: keras.Model) -> keras.Model:
             x = keras.layers.UpSampling2D(2, name=layer.name.replace("conv", "sampling"), dtype="float32")(x)
         return layer(x)
 
-    made = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    made.set_weights(model.get_weights())
-    return made
+    standard = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    standard.set_weights(model.get_weights())
+    return standard
 
 
 def _decoding_in_training(decoder: keras.Model) -> Callable[[Any], Any]:
-    """Return the decoder as it trains: the same function of the same weights, with its last layers as one."""
+    """Return the decoder as it trains: the same function of the same weights, with its last layers fused."""
     last = [decoder.get_layer(name) for name in ("up_conv_3", "norm_3", "conv_4", "norm_4", "logits")]
-    before = keras.Model(decoder.input, last[0].input)
+    first = keras.Model(decoder.input, last[0].input)
 
     def decode(z: Any) -> Any:
-        return normalised_stack(before(z, training=True), *last)
+        return normalised_stack(first(z, training=True), *last)
 
     return decode
 
@@ -106,8 +107,8 @@ def _decoding_in_training(decoder: keras.Model) -> Callable[[Any], Any]:
 class VAE(keras.Model):
     """Encoder, sampling and decoder with the loss of an `Experiment`.
 
-    Input: images (n, s, s), uint8 or float in [0, 1]. Output: a dict of mu (n, d), log_variance (scalar or (n, d)),
-    z (n, d) and logits (n, s, s).
+    It maps images (n, s, s), uint8 or float in [0, 1], to a dict of mu (n, d), log_variance (scalar or (n, d)), z
+    (n, d) and logits (n, s, s).
     """
 
     @own_settings()
@@ -119,20 +120,20 @@ class VAE(keras.Model):
         self.decoder = build_decoder(experiment)
         self.decode_in_training = _decoding_in_training(self.decoder)
         seed = _seeds(experiment, stream=3)[0]
-        # No weights of the model, so where Keras does not look for any.
+        # Not weights of the model, so they are where Keras does not look for weights.
         self.strengths = SimpleNamespace(beta=_strength(experiment.beta), gamma=_strength(experiment.gamma))
         self.sampling = Sampling(experiment.sigma, seed, rotation, name="sampling", dtype="float32")
         self.trackers = [keras.metrics.Mean(name=name) for name in ("cross_entropy", "kl", "penalty")]
         self.step: Any = None
         if experiment.penalty == "capacity":
-            # A weight, so that it is kept and restored with the others: a resumed training goes on where C was.
+            # A weight, so that it is saved and restored with the others: a resumed training continues with its C.
             self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False, dtype="float32")
             batches = -(-dataset.training_size(experiment) // experiment.batch_size)
             self.growing_steps = batches * experiment.epochs * experiment.capacity_growth
         elif experiment.penalty == "total_correlation":
             self.dataset_size = dataset.training_size(experiment)
         self.decoder.build((None, d))
-        self.built = True  # its parts are, and Keras would trace all of it once more to find that out
+        self.built = True  # its parts are built, and Keras would trace everything once more to see that
         if rotation is not None:
             self._rotate(rotation)
 
@@ -147,23 +148,26 @@ class VAE(keras.Model):
         return {"mu": mu, "log_variance": log_variance, "z": z, "logits": logits}
 
     def encode(self, images: Any, training: bool = False) -> tuple[Any, Any]:
-        """Return μ (n, d) and log σ² (n, d), or None for constant σ."""
+        """Return μ (n, d) and log σ² (n, d), which is None for constant σ."""
         outputs = self.encoder(as_fraction(images)[..., None], training=training)
         return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs, None)
 
     def loss_terms(self, images: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
         """Return the terms cross_entropy, kl and penalty, each a float32 scalar.
 
-        sample_weight: (n,). With sample_weights "per_batch", as the study's code had them, each term is that without
-        weights times their mean; else each image has its own.
+        Args:
+            images: (n, s, s), uint8 or float in [0, 1].
+            outputs: The model's output for them.
+            sample_weight: (n,), one weight for each image. With the setting sample_weights "per_batch", as in the
+                study's code, each term is instead the one without weights times their mean.
         """
         settings = self.experiment
         penalised, factor = sample_weight, None
         if sample_weight is not None and settings.sample_weights == "per_batch":
             factor = ops.mean(sample_weight)
-            # Equal weights multiply a mean over images, but cancel in a covariance and bend a distance.
+            # Equal weights multiply a mean over images, but cancel in a covariance and distort a distance.
             sample_weight, penalised = factor * ops.ones_like(sample_weight), None
-        # In this order: another would add up the gradients of μ in another, and each training would end elsewhere.
+        # In this order: another would sum the gradients of μ in another order, and every training would end elsewhere.
         terms = {
             "cross_entropy": losses.binary_crossentropy_from_logits(
                 as_fraction(images), outputs["logits"], sample_weight
@@ -183,7 +187,7 @@ class VAE(keras.Model):
             )
             return losses.capacity_gap(mu, log_variance, capacity, sample_weight)
         if self.experiment.latent_dim < 2:
-            return 0.0 * mu[0, 0]  # there are no pairs to penalise (and gamma is 0: the experiment sees to it)
+            return 0.0 * mu[0, 0]  # there are no pairs to penalise (and the experiment ensures that gamma is 0)
         if name == "dip_vae_ii":
             return losses.dip_vae_ii(mu, log_variance, sample_weight)
         if name == "total_correlation":
@@ -198,7 +202,7 @@ class VAE(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the total loss of a batch and record its terms; Keras's `fit` calls it."""
+        """Return the total loss of a batch and record its terms. Keras's `fit` calls it."""
         terms = self.loss_terms(x, y_pred, sample_weight)
         if training and self.step is not None:
             self.step.assign(self.step + 1.0)
@@ -207,18 +211,18 @@ class VAE(keras.Model):
         return losses.total(terms, beta=self.strengths.beta, gamma=self.strengths.gamma)
 
     def take_strengths(self, experiment: Experiment) -> None:
-        """Train as `experiment`, which differs in its data, its seed and the strengths of its terms alone."""
+        """Train as `experiment`, which may differ in its data, its seed and the strengths of its terms alone."""
         self.experiment = experiment
         for name, strength in vars(self.strengths).items():
             if getattr(experiment, name):
                 strength.assign(getattr(experiment, name))
 
     def get_config(self) -> dict[str, Any]:
-        """Raise TypeError: Keras asks for it when a model is saved, copied or pickled, and this one is no chain."""
+        """Raise TypeError: Keras calls this when a model is saved, copied or pickled, which this one cannot be."""
         raise TypeError("the joined model cannot be saved or copied: Run.save_keras writes its encoder and decoder")
 
     def _rotate(self, rotation: np.ndarray) -> None:
-        """Turn the initial weights on both sides of the latent space by R, so that μ becomes μ R."""
+        """Rotate the initial weights on both sides of the latent space by R, so that μ becomes μ R."""
         head, entry = self.encoder.get_layer("z_mean"), self.decoder.get_layer("dense")
         head.kernel.assign(ops.convert_to_numpy(head.kernel) @ rotation)
         entry.kernel.assign(rotation.T @ ops.convert_to_numpy(entry.kernel))
@@ -232,7 +236,7 @@ def as_fraction(images: Any) -> Any:
 
 
 def _strength(value: float) -> Any:
-    """Return how strong a term is, as what a traced step reads anew: on TensorFlow, and where there is a term."""
+    """Return a term's weight as a variable that a traced step reads anew, on TensorFlow and unless it is 0."""
     if not value or keras.backend.backend() != "tensorflow":
         return value
     import tensorflow as tf
@@ -246,7 +250,7 @@ def _seeds(experiment: Experiment, *, stream: int, count: int = 32) -> list[int]
 
 
 class _Maker:
-    """Makes layers that share width, precision and the study's initialiser, each with a seed of its own."""
+    """Makes layers with a common width, precision and initialiser (the study's), each with a seed of its own."""
 
     def __init__(self, experiment: Experiment, *, stream: int) -> None:
         backend.begin_use()
