@@ -1,4 +1,4 @@
-"""The explorer: a figure that decodes in the page, without a kernel. Here its data and its scripts."""
+"""The explorer, a figure that decodes in the page, without a kernel: its data and its scripts."""
 
 from vaelib.explorer.widget import Explorer, explorer, module_source, show
 

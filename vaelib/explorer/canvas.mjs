@@ -1,10 +1,10 @@
-/** Small things to draw with, and the arithmetic that goes with them. */
+/** Drawing on canvases, and the arithmetic for it. */
 
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 export const mix = (from, to, share) => from + (to - from) * share;
 
-/** Fit a canvas to its place and the screen's pixels; return its context, cleared, in CSS pixels. */
-export function paper(canvas) {
+/** Fit a canvas to its element and the screen's pixels; return its context, cleared, and its size in CSS pixels. */
+export function fitCanvas(canvas) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   const density = window.devicePixelRatio || 1;
   const [columns, rows] = [Math.round(width * density), Math.round(height * density)];
@@ -15,40 +15,40 @@ export function paper(canvas) {
   return { pen, width, height };
 }
 
-/** Return `lay(pen, key, draw)`: it lays a drawing under what moves, and draws it anew only for another key or size. */
+/** Return `lay(pen, key, draw)`, which copies a drawing below what moves and repeats it only for a new key or size. */
 export function underlay() {
-  const kept = document.createElement("canvas");
-  let last;
+  const layer = document.createElement("canvas");
+  let drawnKey;
   return (pen, key, draw) => {
     const { width, height } = pen.canvas;
-    if (!width || !height) return; // not to be seen: there is nothing to copy either
-    const wanted = JSON.stringify([width, height, key]);
-    if (wanted !== last) {
-      last = wanted;
-      Object.assign(kept, { width, height }); // which also clears it
-      const own = kept.getContext("2d");
-      own.setTransform(pen.getTransform());
-      draw(own);
+    if (!width || !height) return; // invisible: there is nothing to copy either
+    const fullKey = JSON.stringify([width, height, key]);
+    if (fullKey !== drawnKey) {
+      drawnKey = fullKey;
+      Object.assign(layer, { width, height }); // which also clears it
+      const layerPen = layer.getContext("2d");
+      layerPen.setTransform(pen.getTransform());
+      draw(layerPen);
     }
     pen.save();
     pen.resetTransform();
-    pen.drawImage(kept, 0, 0);
+    pen.drawImage(layer, 0, 0);
     pen.restore();
   };
 }
 
-/** Return a drawing in parts: once asked for, all that were added are called in the next frame, with its time. */
+/** Return a drawing in parts: after `redraw`, all that were added are called in the next frame, with its time. */
 export function openFrames() {
   const parts = [];
-  let asked = 0;
+  let request = 0;
   const draw = (now) => {
-    asked = 0;
+    request = 0;
     for (const part of parts) part(now);
   };
   return {
     add: (part) => parts.push(part),
-    redraw: () => void (asked ||= requestAnimationFrame(draw)),
-    stop: () => cancelAnimationFrame(asked),
+    redraw: () => void (request ||= requestAnimationFrame(draw)),
+    stop: () => cancelAnimationFrame(request),
   };
 }
 
@@ -85,7 +85,7 @@ export function write(pen, text, x, y, { color, italic, halo, align = "center" }
   pen.fillText(text, x, y);
 }
 
-/** Fill a canvas pixel by pixel; `color` gets a pixel's number, row by row, and returns red, green and blue to 255. */
+/** Fill a canvas; `color` gets a pixel's index, row by row, and returns red, green and blue from 0 to 255. */
 export function paint(canvas, color) {
   const pen = canvas.getContext("2d");
   const pixels = pen.createImageData(canvas.width, canvas.height);
@@ -97,25 +97,29 @@ export function paint(canvas, color) {
   pen.putImageData(pixels, 0, 0);
 }
 
-/** Return the number of the place nearest to (x, y), or -1 if none is within reach. */
+/** Return the index of the place nearest to (x, y), or -1 if none is within reach. */
 export function nearest([x, y], places, reach) {
-  let [found, least] = [-1, reach];
+  let [index, least] = [-1, reach];
   places.forEach(([px, py], i) => {
     const distance = Math.hypot(px - x, py - y);
-    if (distance < least) [found, least] = [i, distance];
+    if (distance < least) [index, least] = [i, distance];
   });
-  return found;
+  return index;
 }
 
-/** Return the rotation whose rows are the view's right, up and towards the eye; angles in degrees. */
+/** Return the rotation matrix whose rows are the view's right, up and towards the eye; angles in degrees. */
 export function rotation([azimuth, elevation]) {
   const [turn, lift] = [azimuth, elevation].map((angle) => (angle * Math.PI) / 180);
   const [sine, cosine, low, high] = [Math.sin(turn), Math.cos(turn), Math.sin(lift), Math.cos(lift)];
   return [[-sine, cosine, 0], [-low * cosine, -low * sine, high], [high * cosine, high * sine, low]];
 }
 
-/** Return what `get` makes of n + 1 shares from 0 to 1; a circle's edge; a place on a line. */
-export const steps = (n, get) => Array.from({ length: n + 1 }, (_, i) => get(i / n));
-export const circle = ([a, b, r]) =>
-  steps(60, (share) => [a + r * Math.cos(2 * Math.PI * share), b + r * Math.sin(2 * Math.PI * share)]);
+/** Return `at(share)` for n + 1 shares from 0 to 1. */
+export const steps = (n, at) => Array.from({ length: n + 1 }, (_, i) => at(i / n));
+
+/** Return points on the edge of a circle (a, b, radius). */
+export const circle = ([a, b, radius]) =>
+  steps(60, (share) => [a + radius * Math.cos(2 * Math.PI * share), b + radius * Math.sin(2 * Math.PI * share)]);
+
+/** Return the point at a share, 0 to 1, of the way along a line. */
 export const along = ({ ends: [from, to] }, share) => [mix(from[0], to[0], share), mix(from[1], to[1], share)];

@@ -1,8 +1,8 @@
-/** The training points' colours: chosen, mixed for each point, and shown with their scale. */
+/** The training points' colours: what they stand for, the colour of each point, and the scale. */
 import { clamp } from "./canvas.mjs";
 import { choice, group, make } from "./elements.mjs";
 
-/** Return the element that chooses and shows the colours, and `paints`, which returns them for every point. */
+/** Return the element with the choice and the scale, and `pointColors`, which returns the colours of all points. */
 export function openColors({ info, state, run, change, watch }) {
   const palettes = Object.fromEntries(
     Object.entries(info.colormaps).map(([name, digits]) => [name, digits.match(/.{6}/g).map((color) => `#${color}`)]),
@@ -18,19 +18,21 @@ export function openColors({ info, state, run, change, watch }) {
     scale.replaceChildren(low, make("span", { class: "vx-bar", style }), high);
   }
 
-  let mixed = {}; // mixed anew when another key says so
-  function paints() {
+  let current = {}; // made anew when its key changes
+
+  /** Return the colours of the points and, unless they are unknown, of the others, and a key that changes with them. */
+  function pointColors() {
     const key = [state.run, state.color, state.color === "error" && run().errorsEpoch(state.epoch)].join();
-    if (key === mixed.key) return mixed;
+    if (key === current.key) return current;
     const { values, others, ends } = run().values(state.color, state.epoch);
     const palette = palettes[state.color];
     const share = (value) => clamp((value - ends[0]) / (ends[1] - ends[0]), 0, 1);
     const tint = (value) => palette[Math.round(share(value) * (palette.length - 1))];
-    mixed = { key, colors: Array.from(values, tint), others: others && Array.from(others, tint) };
+    current = { key, points: Array.from(values, tint), others: others && Array.from(others, tint) };
     showScale(palette, ends);
-    return mixed;
+    return current;
   }
 
   watch(() => (colorChoice.value = state.color));
-  return { element: group(make("label", {}, "colour"), colorChoice, scale), paints };
+  return { element: group(make("label", {}, "colour"), colorChoice, scale), pointColors };
 }

@@ -1,4 +1,4 @@
-/** The elements that the explorer is made of: controls, each with a name for those who hear it, and titled canvases. */
+/** The elements that the explorer is made of: controls, all with an accessible name, and titled canvases. */
 
 /** Make an element; attributes that are functions become listeners. */
 export function make(tag, attributes = {}, ...children) {
@@ -11,19 +11,19 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Make a list to choose from; options: (value, text); `chosen` is called when another one is. */
-export function choice(label, options, chosen) {
-  const listed = options.map(([value, text]) => make("option", { value }, text));
-  return make("select", { "aria-label": label, change: chosen }, ...listed);
+/** Make a list to choose from; options: (value, text); `onChange` is called when another is chosen. */
+export function choice(label, options, onChange) {
+  const entries = options.map(([value, text]) => make("option", { value }, text));
+  return make("select", { "aria-label": label, change: onChange }, ...entries);
 }
 
-/** Make a slider; options: its further attributes, such as min, max and step; `moved` is called at each move. */
-export const slider = (label, options, moved) =>
-  make("input", { type: "range", "aria-label": label, ...options, input: moved });
+/** Make a slider; options: its further attributes, such as min, max and step; `onInput` is called at every move. */
+export const slider = (label, options, onInput) =>
+  make("input", { type: "range", "aria-label": label, ...options, input: onInput });
 
 /** Make a button; more: its further attributes. */
-export const button = (label, text, click, more = {}) =>
-  make("button", { type: "button", "aria-label": label, click, ...more }, text);
+export const button = (label, text, onClick, more = {}) =>
+  make("button", { type: "button", "aria-label": label, click: onClick, ...more }, text);
 
 /** Keep parts together in one line. */
 export const group = (...parts) => make("div", { class: "vx-group" }, ...parts);
@@ -34,7 +34,7 @@ export const heading = (title, ...more) => make("div", { class: "vx-title" }, ma
 /**
  * Make the view of a space: its box, its canvas, which keys reach too, and the tip that shows a training image in it.
  *
- * kind: the end of its class; label: what it is and what keys do in it; more: what stands beside its title.
+ * kind: its class is `vx-kind`; label: its accessible name, with what keys do in it; more: elements beside its title.
  */
 export function spaceView(kind, label, title, ...more) {
   const canvas = make("canvas", { tabindex: "0", role: "application", "aria-label": label });

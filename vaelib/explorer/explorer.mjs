@@ -1,8 +1,8 @@
 /**
  * The explorer: parameter space, latent space and images, linked, on canvases.
  *
- * Here its parts are put together. Each is opened with what is chosen, `chosen`, which it reads, changes and watches,
- * with what is the page's own, and with the parts that it needs. Positions on a canvas are in CSS pixels.
+ * This script puts its parts together. Every part is opened with `chosen`, the state that it reads, changes and
+ * watches, with what it needs of `page`, and with the parts that it uses. Positions on a canvas are in CSS pixels.
  */
 import { openAddress } from "./address.mjs";
 import { openFrames } from "./canvas.mjs";
@@ -22,8 +22,8 @@ function render({ model, el }) {
     root: make("div", { class: "vx", role: "group", "aria-label": name }),
     frames: openFrames(),
     calm: window.matchMedia("(prefers-reduced-motion: reduce)"),
-    linked: Boolean(model.get("linked")), // to the page's address: a notebook's address is not the widget's
-    ending: ending.signal, // of all that would outlive the element: listeners, timers, the decoder
+    linked: Boolean(model.get("linked")), // to the page's address, which in a notebook is not the widget's
+    ending: ending.signal, // ends what would outlive the element: listeners, timers, the decoder
   };
   const chosen = openState(model);
   const playback = openPlayback(chosen, page);
@@ -39,7 +39,7 @@ function render({ model, el }) {
     make("div", { class: "vx-frame" }, openControls(chosen, playback), parameters.box, latents.box, bottom, line),
   );
   el.append(page.root);
-  hearModel(model, chosen, playback, page);
+  followModel(model, chosen, playback, page);
   redrawWithPage(page);
   chosen.refresh();
   address.follow();
@@ -51,22 +51,22 @@ function render({ model, el }) {
   };
 }
 
-/** Take over what the model's traits are set to elsewhere. */
-function hearModel(model, { state, change }, { walk }, { ending }) {
+/** Apply to the state what the model's traits are set to elsewhere. */
+function followModel(model, { state, change }, { walk }, { ending }) {
   for (const name of TRAITS) {
     const listener = () => {
       const value = model.get(name);
       if (same(value, state[name])) return;
       if (name === "transect") walk(value);
-      // What follows from it the kernel moves itself; told of it, it would take that for a later wish.
-      else change({ [name]: value }, { tell: false });
+      // The kernel works out for itself what follows from it; sent back, that would count as a later change.
+      else change({ [name]: value }, { publish: false });
     };
     model.on(`change:${name}`, listener);
     ending.addEventListener("abort", () => model.off(`change:${name}`, listener));
   }
 }
 
-/** Draw anew when the page's colours, its reader's wish for calm, or the explorer's size become others. */
+/** Redraw when the page's colours, the reader's preference for reduced motion, or the explorer's size change. */
 function redrawWithPage({ root, frames, calm, ending }) {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   for (const query of [dark, calm]) query.addEventListener("change", frames.redraw, { signal: ending });

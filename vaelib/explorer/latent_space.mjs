@@ -1,9 +1,9 @@
-/** The latent space, drawn as it is seen: its axes, the training points, and the sheet that the encoder lays in it. */
-import { along, circle, clamp, dot, mix, paper, path, rotation, steps, underlay, write } from "./canvas.mjs";
+/** The latent space, seen from the chosen view: its axes, the training points, and the sheet of the encoder's means. */
+import { along, circle, clamp, dot, fitCanvas, mix, path, rotation, steps, underlay, write } from "./canvas.mjs";
 import { spaceView } from "./elements.mjs";
 import { SYMBOLS } from "./state.mjs";
 
-/** Return its view, with `more` beside the title, how to draw it, and its training points' places in pixels. */
+/** Return its view, with `more` beside the title, `draw`, and `places`: the training points' places in pixels. */
 export function openLatentSpace(chosen, more) {
   const { state, run, isFree } = chosen;
   const view = spaceView(
@@ -15,22 +15,22 @@ export function openLatentSpace(chosen, more) {
   const under = underlay();
   let places = [];
 
-  function draw({ theme, paints, epoch }, mark) {
-    const { pen, width, height } = paper(view.canvas);
-    const { seen, onPaper } = project(state.view, run(), width, height);
-    const place = (mu) => onPaper(seen(mu));
+  function draw({ theme, colors, epoch }, mark) {
+    const { pen, width, height } = fitCanvas(view.canvas);
+    const { toView, toCanvas } = projection(state.view, run(), width, height);
+    const place = (mu) => toCanvas(toView(mu));
     const means = (point) => run().means(point, epoch);
     const embedding = run().embeddingAt(epoch);
     const meansOf = (i) => embedding.subarray(3 * i, 3 * i + 3);
-    under(pen, [theme, paints.key, state.transect, state.view, epoch], (below) => {
-      const whole = Array.from({ length: run().count }, (_, i) => seen(meansOf(i)));
-      places = whole.map(onPaper);
+    under(pen, [theme, colors.key, state.transect, state.view, epoch], (below) => {
+      const viewed = Array.from({ length: run().count }, (_, i) => toView(meansOf(i)));
+      places = viewed.map(toCanvas);
       const nameAxes = drawArms(below, place, run().reach, theme);
-      const carried = (points, options) => path(below, points.map((point) => place(means(point))), options);
-      drawGrid(carried, chosen.info.ranges, theme);
-      drawSheetPoints(below, whole, places, paints, run().reach);
+      const pathOnSheet = (points, options) => path(below, points.map((point) => place(means(point))), options);
+      drawGrid(pathOnSheet, chosen.info.ranges, theme);
+      drawSheetPoints(below, viewed, places, colors, run().reach);
       nameAxes();
-      drawLines(carried, chosen, theme);
+      drawLines(pathOnSheet, chosen, theme);
     });
     const current = isFree() ? state.mu : means(state.parameters);
     mark(pen, place, { current, past: (before) => before.mu, training: (i) => Array.from(meansOf(i)) });
@@ -39,17 +39,17 @@ export function openLatentSpace(chosen, more) {
   return { ...view, draw, places: () => places };
 }
 
-/** Return how latents are seen (right, up, towards the eye), and how what is seen becomes a place on the canvas. */
-function project(angles, { centre, reach }, width, height) {
+/** Return `toView`, from latents to (right, up, towards the eye), and `toCanvas`, from there to a place in pixels. */
+function projection(angles, { centre, reach }, width, height) {
   const rows = rotation(angles);
   const perUnit = (0.5 * Math.min(width, height)) / reach;
   return {
-    seen: (mu) => rows.map((row) => row.reduce((sum, value, i) => sum + value * (mu[i] - centre[i]), 0)),
-    onPaper: ([x, y]) => [width / 2 + perUnit * x, height / 2 - perUnit * y],
+    toView: (mu) => rows.map((row) => row.reduce((sum, value, i) => sum + value * (mu[i] - centre[i]), 0)),
+    toCanvas: ([x, y]) => [width / 2 + perUnit * x, height / 2 - perUnit * y],
   };
 }
 
-/** Draw the axes, with a dot at each whole number; return what writes their names, which go on top of the points. */
+/** Draw the axes, with a dot at every integer; return what writes their names, which go on top of the points. */
 function drawArms(pen, place, reach, theme) {
   const arm = 0.75 * reach;
   const ends = SYMBOLS.map((name, axis) => {
@@ -63,27 +63,27 @@ function drawArms(pen, place, reach, theme) {
   };
 }
 
-/** Draw the parameter space's own grid, carried into the latent space. */
-function drawGrid(carried, { a, b }, theme) {
+/** Draw the parameter space's grid as it lies on the sheet. */
+function drawGrid(pathOnSheet, { a, b }, theme) {
   for (const share of [0, 0.2, 0.4, 0.6, 0.8, 1]) {
     const [fixedA, fixedB] = [mix(...a, share), mix(...b, share)];
-    carried(steps(40, (s) => [fixedA, mix(...b, s)]), { color: theme.muted, alpha: 0.45 });
-    carried(steps(30, (s) => [mix(...a, s), fixedB]), { color: theme.muted, alpha: 0.45 });
+    pathOnSheet(steps(40, (s) => [fixedA, mix(...b, s)]), { color: theme.muted, alpha: 0.45 });
+    pathOnSheet(steps(30, (s) => [mix(...a, s), fixedB]), { color: theme.muted, alpha: 0.45 });
   }
 }
 
 /** Draw the training points from the farthest to the nearest, the near ones larger. */
-function drawSheetPoints(pen, whole, places, paints, reach) {
-  const order = whole.map((_, i) => i).sort((i, j) => whole[i][2] - whole[j][2]);
-  const near = (i) => clamp(whole[i][2] / reach + 1, 0, 2);
-  for (const i of order) dot(pen, places[i], 1.3 + 0.7 * near(i), paints.colors[i]);
+function drawSheetPoints(pen, viewed, places, colors, reach) {
+  const order = viewed.map((_, i) => i).sort((i, j) => viewed[i][2] - viewed[j][2]);
+  const nearness = (i) => clamp(viewed[i][2] / reach + 1, 0, 2);
+  for (const i of order) dot(pen, places[i], 1.3 + 0.7 * nearness(i), colors.points[i]);
 }
 
-/** Draw the hole's edge and the transects, carried likewise. */
-function drawLines(carried, { info, state }, theme) {
-  carried(circle(info.hole), { color: theme.ink, width: 1.5, dash: [5, 4] });
+/** Draw the hole's edge and the transects as they lie on the sheet. */
+function drawLines(pathOnSheet, { info, state }, theme) {
+  pathOnSheet(circle(info.hole), { color: theme.ink, width: 1.5, dash: [5, 4] });
   for (const [name, line] of Object.entries(info.transects)) {
     const width = name === state.transect ? 3.5 : 1.8;
-    carried(steps(30, (share) => along(line, share)), { color: line.color, width, alpha: 0.9 });
+    pathOnSheet(steps(30, (share) => along(line, share)), { color: line.color, width, alpha: 0.9 });
   }
 }

@@ -1,7 +1,7 @@
-"""What the explorer carries into a page: embeddings, tables of means, errors and decoders, as few bytes as will do.
+"""What a page needs for the explorer, in few bytes: embeddings, tables of means, errors and decoders.
 
-All numbers lie in one block of bytes; `info`, which becomes JSON, says where each part begins and how to read it:
-{"type", "shape", "start"} and, for whole numbers that stand for a range, "low" and "high".
+All numbers are in one block of bytes; `info`, which becomes JSON, says where each part begins and how to read it:
+{"type", "shape", "start"} and, for integers that encode a range, "low" and "high".
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,53 +23,65 @@ Numbers = NDArray[np.float64]
 GRID = (41, 31)
 """Rows (b) and columns (a) of the table of the encoder's means: steps of 0.05 in either factor."""
 MOST_BYTES = 1_500_000
-"""What the whole explorer may add to a page."""
+"""The most that the explorer may add to a page."""
 MOST_POINTS = 1500
-"""The most training images of a run that the latent space may show: each is drawn anew in every frame."""
+"""The most training images of a run that the latent space may show: all are redrawn in every frame."""
 _MOST_DECODERS = 7  # of a run
 _MOST_PLACES = 6000  # training images of a run in the parameter space: more would hide each other
-_OTHER_BYTES = 200_000  # of a page's share: the code, and the picture that stands in until it wakes
+_OTHER_BYTES = 200_000  # of those in a page: the scripts, and the picture that stands in until they run
 _COLORS = 64  # steps of a colour map
 _LATENTS = 3
-_WHOLE = {"uint8": 255, "uint16": 65535}
+_LARGEST = {"uint8": 255, "uint16": 65535}
 
 
 class Packer:
-    """Collects arrays into one block of bytes."""
+    """Collects arrays in one block of bytes."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
     def add(self, array: NDArray[Any]) -> dict[str, Any]:
-        """Append an array as it is and return where it lies."""
-        self.data += b"\0" * (len(self.data) % 2)  # typed arrays of two bytes begin at even places
+        """Append an array as it is and return its part of the block, as in `info`."""
+        self.data += b"\0" * (len(self.data) % 2)  # typed arrays of two-byte numbers begin at even offsets
         part = {"type": array.dtype.name, "shape": list(array.shape), "start": len(self.data)}
         self.data += array.astype(array.dtype.newbyteorder("<")).tobytes()
         return part
 
     def add_range(self, array: ArrayLike, kind: str, low: ArrayLike, high: ArrayLike) -> dict[str, Any]:
-        """Append numbers as whole numbers of `kind`, 0 for `low` and the largest for `high`, along the last axis."""
+        """Append numbers as integers of `kind`, "uint8" or "uint16": 0 encodes `low`, the largest `high`.
+
+        Args:
+            array: (..., d).
+            kind: the integers' type.
+            low: one number, or (d,).
+            high: the same.
+        """
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         span = np.where(high > low, high - low, 1.0)
-        whole = np.rint(np.clip((np.asarray(array) - low) / span, 0, 1) * _WHOLE[kind]).astype(kind)
-        return {**self.add(whole), "low": np.atleast_1d(low).tolist(), "high": np.atleast_1d(low + span).tolist()}
+        integers = np.rint(np.clip((np.asarray(array) - low) / span, 0, 1) * _LARGEST[kind]).astype(kind)
+        return {**self.add(integers), "low": np.atleast_1d(low).tolist(), "high": np.atleast_1d(low + span).tolist()}
 
 
 def unpack(data: bytes, part: Mapping[str, Any]) -> Numbers:
-    """Return the numbers that a part of the block stands for; the page's script reads them in the same way."""
+    """Return the numbers of a part of the block; the page's script reads them in the same way."""
     kind = np.dtype(part["type"]).newbyteorder("<")
     count = int(np.prod(part["shape"]))
     array = np.frombuffer(data, dtype=kind, count=count, offset=part["start"]).reshape(part["shape"]).astype(np.float64)
     if "low" not in part:
         return array
     low, high = np.array(part["low"]), np.array(part["high"])
-    return low + array * ((high - low) / _WHOLE[part["type"]])
+    return low + array * ((high - low) / _LARGEST[part["type"]])
 
 
 def check(runs: Mapping[str, Run]) -> None:
-    """Raise ValueError, which names the run, unless all can be shown together."""
+    """Check that the runs can be shown together.
+
+    Raises:
+        ValueError: if there is no run, or one without three latents or a finished epoch, or two that differ in the
+            size or framing of their images or in the hole.
+    """
     if not runs:
-        raise ValueError("runs is empty: the explorer needs one or more")
+        raise ValueError("runs is empty; allowed: one run or more")
     first = next(iter(runs))
     for name, run in runs.items():
         if run.epochs < 1:
@@ -85,25 +97,30 @@ def check(runs: Mapping[str, Run]) -> None:
 def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BYTES) -> tuple[dict[str, Any], bytes]:
     """Return `info` and the block of bytes of some runs.
 
-    runs: by the names that they get in the explorer. n_points: at most as many training images of each run, the
-    first ones, 1 to 1,500; of the others only (a, b) is kept. Embeddings are kept for all epochs, tables of means for
-    all whose weights the runs keep, decoders and the points' errors for as many of these as fit into `budget` bytes of
-    a page, base64 and all else included: one a run is the least, whatever the budget. Raises ValueError as `check`
-    does, and for another n_points.
+    Embeddings are included for all epochs, tables of means for all whose weights the runs have saved, decoders and
+    the points' errors for as many of these as fit into the budget, but at least for the best.
+
+    Args:
+        runs: by the names that they get in the explorer.
+        n_points: the most training images of a run, its first, 1 to 1,500; of the others only (a, b) is included.
+        budget: bytes in a page, including base64, the scripts and the picture.
+
+    Raises:
+        ValueError: for another n_points, and for what `check` refuses.
     """
     if not 1 <= n_points <= MOST_POINTS:
         raise ValueError(f"n_points = {n_points!r}; allowed: 1 to {MOST_POINTS:,}")
     check(runs)
     packer = Packer()
-    described = [_describe(packer, name, run, n_points) for name, run in runs.items()]
-    left = (budget - _OTHER_BYTES) * 3 // 4 - len(packer.data)  # base64 makes 4 characters of 3 bytes
+    entries = [_describe(packer, name, run, n_points) for name, run in runs.items()]
+    bytes_left = (budget - _OTHER_BYTES) * 3 // 4 - len(packer.data)  # base64 makes 4 characters of 3 bytes
     first = next(iter(runs.values()))
-    each = folded_decoder(first, "best").size * 4 + n_points
-    n = int(np.clip(left // (each * len(runs)), 1, _MOST_DECODERS))
-    for entry, run in zip(described, runs.values(), strict=True):
-        chosen = spread(run.kept_epochs, n, run.best_epoch)
-        entry["errors"] = {str(epoch): _errors(packer, run, epoch, n_points) for epoch in chosen}
-        entry["decoders"] = {str(epoch): packer.add(_in_halves(folded_decoder(run, epoch))) for epoch in chosen}
+    bytes_per_epoch = folded_decoder(first, "best").size * 4 + n_points  # of a run
+    n = int(np.clip(bytes_left // (bytes_per_epoch * len(runs)), 1, _MOST_DECODERS))
+    for entry, run in zip(entries, runs.values(), strict=True):
+        epochs = spread(run.kept_epochs, n, run.best_epoch)
+        entry["errors"] = {str(epoch): _errors(packer, run, epoch, n_points) for epoch in epochs}
+        entry["decoders"] = {str(epoch): packer.add(_in_halves(folded_decoder(run, epoch))) for epoch in epochs}
     experiment = first.experiment
     info = {
         "image_size": experiment.image_size,
@@ -116,15 +133,20 @@ def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BY
         },
         "colormaps": {name: _colors(colormap) for name, colormap in figures.COLORMAPS.items()},
         "decoder": decoder_shape(first),
-        "runs": described,
+        "runs": entries,
     }
     return info, bytes(packer.data)
 
 
 def spread(epochs: Sequence[int], n: int, best: int) -> list[int]:
-    """Return at most n of some epochs, the first and `best` among them (`best` alone for n = 1), the early ones denser.
+    """Return at most n of some epochs, among them the first and `best`, the early ones denser.
 
     Most changes in the first epochs of a training.
+
+    Args:
+        epochs: in order.
+        n: for 1, `best` alone is returned.
+        best: one of `epochs`.
     """
     if n < 2:
         return [best]
@@ -136,9 +158,13 @@ def spread(epochs: Sequence[int], n: int, best: int) -> list[int]:
 
 
 def interpolate(table: NDArray[Any], parameters: ArrayLike) -> Numbers:
-    """Return (..., d): a table of GRID (rows, columns, d) at points (..., 2), (a, b), bilinear between its knots.
+    """Return the values (..., d) of a table at points, bilinear between its knots.
 
     Points outside the parameter space get the values at its edge.
+
+    Args:
+        table: (rows, columns, d), on GRID.
+        parameters: (..., 2), (a, b).
     """
     points = np.asarray(parameters, dtype=np.float64)
     (low_a, high_a), (low_b, high_b) = PARAMETER_RANGE["a"], PARAMETER_RANGE["b"]
@@ -154,13 +180,13 @@ def interpolate(table: NDArray[Any], parameters: ArrayLike) -> Numbers:
 
 
 def grid_points() -> Numbers:
-    """Return the (rows · columns, 2) points (a, b) of GRID, row by row."""
+    """Return (rows · columns, 2): the points (a, b) of GRID, row by row."""
     a, b = np.linspace(*PARAMETER_RANGE["a"], GRID[1]), np.linspace(*PARAMETER_RANGE["b"], GRID[0])
     return np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
 
 
 def decoder_shape(run: Run) -> dict[str, Any]:
-    """Return what the page must know to read a decoder's weights: its size, its latents, its layers' channels."""
+    """Return what is needed to read a decoder's weights: its images' size, its latents, its layers' channels."""
     decoder = run.model().decoder
     names = ["reshape", "up_conv_1", "up_conv_2", "up_conv_3", "conv_4"]
     channels = [int(decoder.get_layer(name).output.shape[-1]) for name in names]
@@ -168,12 +194,16 @@ def decoder_shape(run: Run) -> dict[str, Any]:
 
 
 def folded_decoder(run: Run, epoch: int | str) -> NDArray[np.float32]:
-    """Return a decoder's weights in a row, every batch norm folded, exactly, into the layer behind it.
+    """Return a decoder's weights (n,), every batch norm folded, exactly, into the layer behind it.
 
     In order: the dense kernel; of each up-convolution its kernel (3, 3, in, out) and nine biases (3, 3, out), for the
-    pixels at the top, between and at the bottom, and likewise sideways; of the two 1×1 convolutions the kernel and the
-    bias. A batch norm's shift passes through a kernel like an image of one colour, but for the zeros round the map: so
-    a border pixel's bias lacks the rows or columns that reach over the border.
+    pixels at the top, between and at the bottom, and likewise from left to right; of the two 1×1 convolutions the
+    kernel and the bias. A batch norm's shift passes through a kernel like a constant image, but for the zeros around
+    the map: a border pixel's bias lacks the rows or columns of the kernel that extend over the border.
+
+    Args:
+        run: any with three latents.
+        epoch: one whose weights the run has saved, or "best".
     """
     model = run.model(epoch).decoder
     weights = {weight.path: np.asarray(weight, dtype=np.float64) for weight in model.weights}
@@ -194,16 +224,19 @@ def folded_decoder(run: Run, epoch: int | str) -> NDArray[np.float32]:
 
 
 def decode(weights: NDArray[Any], shape: Mapping[str, Any], latents: ArrayLike) -> Numbers:
-    """Return the images (n, size, size) in [0, 1] of latents (n, d), from a folded decoder's weights.
+    """Return the images (n, size, size) in [0, 1] of latents: what the page computes, in numpy, for comparison.
 
-    This is what the page computes, in numpy: slow, and there to be compared with.
+    Args:
+        weights: those of a `folded_decoder`.
+        shape: its `decoder_shape`.
+        latents: (n, d).
     """
     side, channels = shape["size"] // 8, shape["channels"]
-    left = np.asarray(weights, dtype=np.float64)
+    remaining = np.asarray(weights, dtype=np.float64)
 
     def take(*sizes: int) -> Numbers:
-        nonlocal left
-        part, left = left[: int(np.prod(sizes))].reshape(sizes), left[int(np.prod(sizes)) :]
+        nonlocal remaining
+        part, remaining = remaining[: int(np.prod(sizes))].reshape(sizes), remaining[int(np.prod(sizes)) :]
         return part
 
     x = np.maximum(np.asarray(latents, dtype=np.float64) @ take(shape["latents"], side * side * channels[0]), 0)
@@ -221,7 +254,11 @@ def decode(weights: NDArray[Any], shape: Mapping[str, Any], latents: ArrayLike) 
 
 
 def kept_decoder(info: Mapping[str, Any], data: bytes, run: str, epoch: int) -> Numbers:
-    """Return the weights of one of the decoders in the block of bytes: the sums of their halves."""
+    """Return the weights of a decoder in the block of bytes: the sums of their two half floats.
+
+    Raises:
+        KeyError: for an epoch without a decoder.
+    """
     (entry,) = (entry for entry in info["runs"] if entry["name"] == run)
     return unpack(data, entry["decoders"][str(epoch)]).sum(axis=0)
 
@@ -235,16 +272,16 @@ def _norm(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[
 
 
 def _in_halves(weights: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Return (2, n) half floats that add up to the weights.
+    """Return (2, n) half floats that add up to the weights (n,).
 
-    One alone has 11 bits, and what these leave over grows to errors of 0.02 in an image, where logits are steep.
+    One alone has 11 bits; its rounding grows to errors of 0.02 in an image, where logits are steep.
     """
     high = weights.astype(np.float16)
     return np.stack([high, (weights - high).astype(np.float16)])
 
 
 def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, Any]:
-    """Pack a run, but for its decoders, and return its entry of `info`."""
+    """Pack a run, but for its errors and decoders, and return its entry of `info`."""
     data = dataset.build(run.experiment.data)
     places = data.parameters[data.train[: max(n_points, _MOST_PLACES)]]
     points, others = places[:n_points], places[n_points:]
@@ -274,12 +311,12 @@ def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, A
 def _errors(packer: Packer, run: Run, epoch: int, n_points: int) -> dict[str, Any]:
     """Pack the reconstruction errors of a run's points, over each image's own variance."""
     error = point_errors(run, epoch, n_points)
-    # The hardest fiftieth would leave the other images one colour.
+    # The scale ends at the 98th percentile: with the hardest images in it, the others would have one colour.
     return packer.add_range(error, "uint8", float(np.min(error)), float(np.percentile(error, 98)))
 
 
 def _colors(colormap: str) -> str:
-    """Return a colour map as hexadecimal digits, six for each of its steps."""
-    # The darkest tenth would vanish on a dark page.
+    """Return a colour map as hexadecimal digits, six a step."""
+    # The darkest tenth would be invisible on a dark page.
     colors = mpl.colormaps[colormap](np.linspace(0.1, 1, _COLORS))[:, :3]
-    return "".join(f"{round(255 * part):02x}" for color in colors for part in color)
+    return "".join(f"{round(255 * channel):02x}" for color in colors for channel in color)

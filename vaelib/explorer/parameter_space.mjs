@@ -1,10 +1,10 @@
-/** The parameter space, drawn: a to the right, b downward, the training points, the hole and the transects. */
-import { circle, dot, paper, path, underlay, write } from "./canvas.mjs";
+/** The parameter space: a to the right, b downward, the training points, the hole and the transects. */
+import { circle, dot, fitCanvas, path, underlay, write } from "./canvas.mjs";
 import { spaceView } from "./elements.mjs";
 
 const MARGINS = { left: 34, right: 10, top: 8, bottom: 34 };
 
-/** Return its view, how to draw it, and how its points become places in pixels, and back. */
+/** Return its view, `draw`, and the maps between points (a, b) and places in pixels. */
 export function openParameterSpace(chosen) {
   const { info, state, run, pointOf } = chosen;
   const view = spaceView(
@@ -14,15 +14,15 @@ export function openParameterSpace(chosen) {
     "Parameter space",
   );
   const under = underlay();
-  let fitted; // to the canvas as it was drawn last
+  let axes; // fitted to the canvas as it was drawn last
 
-  function draw({ theme, paints }, mark) {
-    const { pen, width, height } = paper(view.canvas);
-    fitted = fitPlane(width, height, info.ranges);
-    const { place } = fitted;
-    under(pen, [theme, paints.key, state.transect], (below) => {
+  function draw({ theme, colors }, mark) {
+    const { pen, width, height } = fitCanvas(view.canvas);
+    axes = fitAxes(width, height, info.ranges);
+    const { place } = axes;
+    under(pen, [theme, colors.key, state.transect], (below) => {
       drawAxes(below, place, info.ranges, theme);
-      drawTrainingPoints(below, place, run(), paints, theme);
+      drawTrainingPoints(below, place, run(), colors, theme);
       path(below, circle(info.hole).map(place), { color: theme.ink, width: 1.5, dash: [5, 4] });
       for (const [name, line] of Object.entries(info.transects)) {
         const width = name === state.transect ? 3.5 : 1.8;
@@ -35,15 +35,15 @@ export function openParameterSpace(chosen) {
   return {
     ...view,
     draw,
-    place: (point) => fitted.place(point),
-    pointAt: (x, y) => fitted.pointAt(x, y),
+    place: (point) => axes.place(point),
+    pointAt: (x, y) => axes.pointAt(x, y),
     /** The places of the chosen run's training points. */
-    places: () => Array.from({ length: run().count }, (_, i) => fitted.place(pointOf(i))),
+    places: () => Array.from({ length: run().count }, (_, i) => axes.place(pointOf(i))),
   };
 }
 
-/** Return how points (a, b) become places on a canvas, both axes with one scale, and places points. */
-function fitPlane(width, height, { a, b }) {
+/** Return `place`, from points (a, b) to places on a canvas, with equal scales, and `pointAt`, its inverse. */
+function fitAxes(width, height, { a, b }) {
   const { left, right, top, bottom } = MARGINS;
   const [spanA, spanB] = [a[1] - a[0], b[1] - b[0]];
   const perUnit = Math.min((width - left - right) / spanA, (height - top - bottom) / spanB);
@@ -66,14 +66,14 @@ function drawAxes(pen, place, { a, b }, theme) {
   write(pen, "b", x0 - 28, (y0 + y1) / 2, { color: theme.ink, italic: true });
 }
 
-function drawTrainingPoints(pen, place, { points, others }, paints, theme) {
-  const scatter = (values, radius, color) => {
-    for (let i = 0; 2 * i < values.length; i++) {
-      dot(pen, place([values[2 * i], values[2 * i + 1]]), radius, color(i));
+function drawTrainingPoints(pen, place, { points, others }, colors, theme) {
+  const scatter = (pairs, radius, color) => {
+    for (let i = 0; 2 * i < pairs.length; i++) {
+      dot(pen, place([pairs[2 * i], pairs[2 * i + 1]]), radius, color(i));
     }
   };
-  pen.globalAlpha = 0.45; // those that the latent space leaves out
-  scatter(others, 1.1, (i) => paints.others?.[i] ?? theme.muted);
+  pen.globalAlpha = 0.45; // the latent space leaves these out
+  scatter(others, 1.1, (i) => colors.others?.[i] ?? theme.muted);
   pen.globalAlpha = 1;
-  scatter(points, 1.7, (i) => paints.colors[i]);
+  scatter(points, 1.7, (i) => colors.points[i]);
 }

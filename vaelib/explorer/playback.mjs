@@ -1,11 +1,11 @@
-/** Playing: a training's epochs like a film, or a walk along a transect; and the buttons that begin and end it. */
+/** Playback: a training's epochs like a film, or a walk along a transect, and the buttons that start and stop it. */
 import { along } from "./canvas.mjs";
 import { button } from "./elements.mjs";
 
-const EPOCH_MS = 900; // of the film of a training
-const WALK_MS = 7000; // along a transect, end to end
+const EPOCH_MS = 900; // per epoch of a training
+const WALK_MS = 7000; // from end to end of a transect
 
-/** Return the buttons, and how to walk along a transect and to stop whatever plays. */
+/** Return the buttons, `walk` along a transect, and `stop`, which ends whatever plays. */
 export function openPlayback({ info: { transects }, state, run, change, watch }, { calm }) {
   let playing = null;
   const playButton = button("play the training", "▶", playTraining);
@@ -23,39 +23,41 @@ export function openPlayback({ info: { transects }, state, run, change, watch },
   }
 
   function playTraining() {
-    const again = playing?.training;
+    const wasPlaying = playing?.training;
     stop();
-    if (again) return;
+    if (wasPlaying) return;
     playing = { training: true };
     playButton.textContent = "❚❚";
     playButton.setAttribute("aria-label", "stop");
-    const next = (epoch) => {
+    const show = (epoch) => {
       change({ epoch });
       if (epoch >= run().epochs) stop();
-      else playing.timer = setTimeout(() => next(epoch + 1), EPOCH_MS);
+      else playing.timer = setTimeout(() => show(epoch + 1), EPOCH_MS);
     };
-    next(state.epoch < run().epochs ? state.epoch + 1 : 0);
+    show(state.epoch < run().epochs ? state.epoch + 1 : 0);
   }
 
   function walk(name) {
-    const again = state.transect === name;
+    const wasWalking = state.transect === name;
     stop();
-    if (again || !name) return;
+    if (wasWalking || !name) return;
     playing = {};
     change({ transect: name });
-    const begun = performance.now();
-    const go = (share) => {
+    const start = performance.now();
+    const walkTo = (share) => {
       change({ parameters: along(transects[name], Math.min(share, 1)) });
       if (share >= 1) stop();
-      // Without motion, step by step over the study's 15 points.
-      else if (calm.matches) playing.timer = setTimeout(() => go(share + 1 / 14), WALK_MS / 14);
-      else playing.frame = requestAnimationFrame((now) => go(Math.max(0, now - begun) / WALK_MS));
+      // With reduced motion, step by step over the study's 15 points.
+      else if (calm.matches) playing.timer = setTimeout(() => walkTo(share + 1 / 14), WALK_MS / 14);
+      else playing.frame = requestAnimationFrame((now) => walkTo(Math.max(0, now - start) / WALK_MS));
     };
-    go(0);
+    walkTo(0);
   }
 
   watch(() => {
-    for (const each of walkButtons) each.setAttribute("aria-pressed", String(each.textContent === state.transect));
+    for (const walkButton of walkButtons) {
+      walkButton.setAttribute("aria-pressed", String(walkButton.textContent === state.transect));
+    }
   });
   return { playButton, walkButtons, walk, stop };
 }

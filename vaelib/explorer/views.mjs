@@ -1,11 +1,11 @@
-/** The views of the two spaces, drawn together frame by frame: with the trail, which both have, and the same marks. */
+/** The views of the two spaces, drawn together, with the same trail and the same marks. */
 import { clamp, dot, path } from "./canvas.mjs";
 import { openColors } from "./colors.mjs";
 import { openLatentSpace } from "./latent_space.mjs";
 import { openParameterSpace } from "./parameter_space.mjs";
 import { same } from "./state.mjs";
 
-const TRAIL = 90; // places that the trail remembers
+const TRAIL = 90; // the most states in the trail
 
 /** Return both views, and `hover`, which marks a training point in them; -1 for none. */
 export function openViews(chosen, { root, frames, calm }) {
@@ -15,7 +15,7 @@ export function openViews(chosen, { root, frames, calm }) {
   const latents = openLatentSpace(chosen, colors.element);
   let hovered = -1;
   let trail = []; // states
-  let shownEpoch = state.epoch; // follows the epoch, so that the sheet is seen to move
+  let shownEpoch = state.epoch; // approaches the epoch, so that the sheet is seen to move
   let lastTime = 0;
 
   watch((before) => {
@@ -26,17 +26,17 @@ export function openViews(chosen, { root, frames, calm }) {
   });
 
   function moveSheet(now) {
-    const away = state.epoch - shownEpoch;
+    const distance = state.epoch - shownEpoch;
     const share = 1 - Math.exp(-clamp(now - lastTime, 1, 40) / 150);
-    shownEpoch = calm.matches || Math.abs(away) < 0.01 ? state.epoch : shownEpoch + away * share;
+    shownEpoch = calm.matches || Math.abs(distance) < 0.01 ? state.epoch : shownEpoch + distance * share;
     lastTime = now;
     if (shownEpoch !== state.epoch) frames.redraw();
   }
 
   frames.add((now) => {
-    const theme = readTheme(root); // anew, because a notebook puts the widget into its page only after it is made
+    const theme = readTheme(root); // in every frame: a notebook adds the widget to its page after it is made
     moveSheet(now);
-    const look = { theme, paints: colors.paints(), epoch: shownEpoch };
+    const look = { theme, colors: colors.pointColors(), epoch: shownEpoch };
     const mark = (pen, place, marked) => drawMarks(pen, place, { ...marked, trail, hovered }, look);
     parameters.draw(look, mark);
     latents.draw(look, mark);
@@ -57,16 +57,16 @@ function readTheme(root) {
 }
 
 /**
- * Draw the trail, the hovered training point and the current point on top of all else.
+ * Draw the trail, the hovered training point and the current point on top of everything else.
  *
- * current: the current point; past: the point of an earlier state; training: that of a training point, by its number.
+ * current: the current point; past: returns the point of an earlier state; training: returns training point i.
  */
-function drawMarks(pen, place, { current, past, training, trail, hovered }, { theme, paints }) {
+function drawMarks(pen, place, { current, past, training, trail, hovered }, { theme, colors }) {
   const places = [...trail.map(past), current].map(place);
   for (let i = 1; i < places.length; i++) {
     path(pen, [places[i - 1], places[i]], { color: theme.ink, width: 2, alpha: (0.7 * i) / places.length });
   }
-  if (hovered >= 0) dot(pen, place(training(hovered)), 5.5, paints.colors[hovered], theme.ink);
+  if (hovered >= 0) dot(pen, place(training(hovered)), 5.5, colors.points[hovered], theme.ink);
   dot(pen, place(current), 8, theme.ink);
   dot(pen, place(current), 6, theme.paper);
   dot(pen, place(current), 4, theme.ink);

@@ -1,8 +1,7 @@
 """The explorer: parameter space, latent space and decoded images, linked, in a notebook and in a page alike.
 
-It is one anywidget. Its script is plain JavaScript in a few readable files, which are joined into the one module that
-a widget has. In a page without a kernel the same module runs with the same state; the book's `living-widget.js`
-plays the kernel's part.
+It is one anywidget. Its scripts are plain JavaScript, joined into the one module that a widget has. In a page without
+a kernel the same module runs with the same state, and the book's `living-widget.js` stands in for the kernel.
 """
 
 import base64
@@ -24,10 +23,11 @@ from vaelib.figures import COLORMAPS, living
 from vaelib.run import Run
 
 _HERE = Path(__file__).parent
-_MODULES = (  # in the order of their needs
+_MODULES = (  # each after those that it imports
     "canvas.mjs",
     "curve.mjs",
     "decoder.mjs",
+    "decoder_worker.mjs",
     "runs.mjs",
     "state.mjs",
     "elements.mjs",
@@ -43,14 +43,14 @@ _MODULES = (  # in the order of their needs
     "pointing.mjs",
     "explorer.mjs",
 )
-_ON_THE_SHEET = 1e-5  # how near to the interpolated means μ counts as moved with the parameters
+_ON_THE_SHEET = 1e-5  # how near to the interpolated means μ counts as on the sheet
 
 
 def module_source() -> str:
-    """Return the scripts as one module: from a folder on disk, or in a notebook, one cannot import another."""
+    """Return the scripts as one module: from a folder on disk, or in a notebook, scripts cannot import one another."""
     texts = [(_HERE / name).read_text(encoding="utf-8") for name in _MODULES]
-    alone = [re.sub(r"^import .*?;\n", "", text, flags=re.MULTILINE | re.DOTALL) for text in texts]
-    return "\n".join([*(re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE) for text in alone)])
+    without_imports = [re.sub(r"^import .*?;\n", "", text, flags=re.MULTILINE | re.DOTALL) for text in texts]
+    return "\n".join(re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE) for text in without_imports)
 
 
 class _Numbers(traitlets.Tuple):
@@ -74,21 +74,21 @@ class _Numbers(traitlets.Tuple):
 
 
 class Explorer(anywidget.AnyWidget):
-    """The widget. Make one with `explorer`.
+    """The widget, made by `explorer`.
 
-    Traits, to be read, set and observed, with a page before one's eyes or without: `parameters`, the point (a, b);
+    Its traits can be read, set and observed, with or without a page that shows it: `parameters`, the point (a, b);
     `mu`, the three latents that are decoded; `run`, one of `names`; `epoch`, from 0 (before training) to the run's
-    last; `color`, "a", "b" or "error"; `transect`, the line that a page walks along, "" for none: setting it begins the
+    last; `color`, "a", "b" or "error"; `transect`, the line that a page walks along, "" for none: setting it starts the
     walk, and at its end it is "" again.
 
-    Setting `parameters` moves `mu` to the encoder's means there, interpolated between the exact images of a fine grid;
-    so does another run or epoch, unless `mu` was set to leave the sheet. Setting `mu` moves nothing else. A value that
+    Setting `parameters` moves `mu` to the encoder's means there, interpolated between the exact images of a fine grid.
+    So does another run or epoch, unless `mu` was set to leave the sheet. Setting `mu` moves nothing else. A value that
     is not allowed raises traitlets.TraitError, which names it.
     """
 
     _esm = module_source()
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
-    picture: bytes | None = None  # what stands in for it where it cannot live (PNG), and in words
+    picture: bytes | None = None  # PNG: shown where the widget cannot run; `alt` is the same in words
     alt = ""
 
     info = traitlets.Dict().tag(sync=True)
@@ -108,18 +108,18 @@ class Explorer(anywidget.AnyWidget):
             name: {int(epoch): packing.unpack(data, part) for epoch, part in entry["means"].items()}
             for name, entry in self._runs.items()
         }
-        self._moved_by_parameters = True
+        self._mu_follows = True
         if run not in self._runs:
             raise ValueError(f"run = {run!r}; allowed: {', '.join(self._runs)}")
         epoch = self._runs[run]["best"]
         mu = tuple(packing.interpolate(self._table(run, epoch), parameters))
-        given = {"run": run, "epoch": epoch, "parameters": parameters, "mu": mu, **options}
-        super().__init__(info=dict(info), data=data, **given)
+        traits = {"run": run, "epoch": epoch, "parameters": parameters, "mu": mu, **options}
+        super().__init__(info=dict(info), data=data, **traits)
         self.observe(self._follow, ["run", "epoch", "parameters"])
-        self.observe(self._left_or_joined, "mu")
+        self.observe(self._note_whether_on_the_sheet, "mu")
 
     def open(self) -> None:
-        """Meet the notebook's front end; while a page is made there is none, and its state would lie there twice."""
+        """Connect to the notebook's front end, except while a page is made: its state would be there twice."""
         if not notebook.is_static():
             super().open()
 
@@ -129,15 +129,20 @@ class Explorer(anywidget.AnyWidget):
         return tuple(self._runs)
 
     def means(self, parameters: Any, run: str | None = None, epoch: int | None = None) -> np.ndarray:
-        """Return the interpolated means μ (..., 3) at points (..., 2), (a, b), of the shown run and epoch, or another.
+        """Return the interpolated means μ (..., 3) at some points.
 
-        An epoch whose weights the run did not keep has the means of the latest before it that has.
+        For an epoch whose weights the run has not saved they are those of the latest before it that it has.
+
+        Args:
+            parameters: (..., 2), (a, b).
+            run: one of `names`, by default the one that is shown.
+            epoch: by default the one that is shown.
         """
         return packing.interpolate(self._table(run or self.run, self.epoch if epoch is None else epoch), parameters)
 
     def _table(self, run: str, epoch: int) -> np.ndarray:
         tables = self._tables[run]
-        return tables[max((known for known in tables if known <= epoch), default=min(tables))]
+        return tables[max((earlier for earlier in tables if earlier <= epoch), default=min(tables))]
 
     @traitlets.validate("run")
     def _known_run(self, proposal: Any) -> str:
@@ -157,31 +162,36 @@ class Explorer(anywidget.AnyWidget):
         if change["name"] == "run":
             self.epoch = min(self.epoch, self._runs[self.run]["epochs"])
         if change["name"] == "parameters":
-            self._moved_by_parameters = True
-        if self._moved_by_parameters and not self._on_the_sheet():
+            self._mu_follows = True
+        if self._mu_follows and not self._on_the_sheet():
             self.mu = tuple(self.means(self.parameters))
 
-    def _left_or_joined(self, _change: Any) -> None:
-        self._moved_by_parameters = self._on_the_sheet()
+    def _note_whether_on_the_sheet(self, _change: Any) -> None:
+        self._mu_follows = self._on_the_sheet()
 
     def _on_the_sheet(self) -> bool:
-        # A page that moved both has sent its own interpolation, equal but for rounding: sending it back would jerk.
+        # A page that moved both has sent its own interpolation, equal but for rounding; sent back, it would jerk.
         return bool(np.allclose(self.mu, self.means(self.parameters), rtol=0, atol=_ON_THE_SHEET))
 
     def state(self) -> dict[str, Any]:
-        """Return what the widget shows, as the page's script reads it, but for the block of bytes."""
+        """Return the widget's traits as the page's script reads them, without the block of bytes."""
         names = ("info", "run", "epoch", "parameters", "mu", "color", "transect")
         return {name: getattr(self, name) for name in names}
 
     def html(self, picture: bytes, alt: str) -> str:
-        """Return the explorer for a page without a kernel: a picture (PNG) that stands in, and all it needs to wake."""
+        """Return the explorer for a page without a kernel: all that it needs, behind a picture until it is in view.
+
+        Args:
+            picture: PNG, shown until then.
+            alt: what it shows, in words.
+        """
         parts = {
             "esm": self._esm,
             "css": self._css,
             "state": {**self.state(), "linked": True},
             "buffers": {"data": base64.b64encode(self.data).decode()},
         }
-        # Within a script element only "</" and "<!--" have a meaning for the page.
+        # Within a script element only "</" and "<!--" mean something to the browser.
         text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         image = living.image(picture, alt, 'class="stand-in" style="width: 100%"')
         return f'<div class="living-widget" id="explorer">{image}<script type="application/json">{text}</script></div>'
@@ -198,12 +208,17 @@ def explorer(
     shown: str | None = None,
     parameters: tuple[float, float] | None = None,
 ) -> Explorer:
-    """Return the explorer of some runs, by the names that they get in it.
+    """Return the explorer of some runs.
 
-    n_points: at most as many training images of each run in the latent space, 1 to 1,500; the parameter space has the
-    others too, faint. shown: the run it begins with, by default the first, at its best epoch. parameters: where (a, b)
-    it begins, by default the hole's centre. Raises ValueError for another n_points, and one which names the run unless
-    all have three latents, finished epochs, one image size, one framing and one hole.
+    Args:
+        runs: by the names that they get in it.
+        n_points: the most training images of a run in the latent space, 1 to 1,500; the parameter space has the
+            others too, faint.
+        shown: the run to begin with, at its best epoch; by default the first.
+        parameters: the point (a, b) to begin with; by default the hole's centre.
+
+    Raises:
+        ValueError: for another n_points, a name that is not in `runs`, and runs that `packing.check` refuses.
     """
     packing.check(runs)
     shown = next(iter(runs)) if shown is None else shown
@@ -215,9 +230,12 @@ def explorer(
 
 
 def show(widget: Explorer, picture: bytes, alt: str) -> Any:
-    """Return the explorer for display: live it is the widget; in a page it wakes when it is scrolled into view.
+    """Return the explorer for display: in a live notebook the widget, in a page what starts when it is in view.
 
-    picture: PNG bytes of what is seen until then, in print, and without JavaScript or a kernel; alt: the same in words.
+    Args:
+        widget: an explorer.
+        picture: PNG, shown until then, in print, and without JavaScript or a kernel.
+        alt: what the picture shows, in words.
     """
     if notebook.is_static():
         return living.Page(widget.html(picture, alt), alt)
