@@ -1,9 +1,9 @@
-// From a folder on disk a browser may not fetch the pages that the search found, so only their titles are listed.
+// From a folder on disk a browser may not fetch the pages that the search finds, so only their titles are listed.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
-// What the theme's buttons show is what they are called: the switch by the mode it stands at, the search by its words.
+// The theme's buttons are named by what they show: the switch by its mode, the search by its text.
 {
-  const modes = { auto: "System Settings", light: "Light", dark: "Dark" }; // the titles of its pictures
+  const modes = { auto: "System Settings", light: "Light", dark: "Dark" }; // the titles of its icons
 
   function nameSwitches() {
     const name = `Color mode: ${modes[document.documentElement.dataset.mode] ?? modes.auto}`;
@@ -17,32 +17,32 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
   });
 }
 
-// What is wider than its column is scrolled by keys too. The theme sees to that for code alone, and only on wide screens.
+// What is wider than its column can be scrolled by keys too. The theme provides that only for code, on wide screens.
 {
-  function reach() {
-    const wide = "mjx-container[display=true], .pst-scrollable-table-container, pre, .cell_output > .output";
-    for (const part of document.querySelectorAll(wide)) {
-      const scrolls = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
-      if (scrolls) part.tabIndex = 0;
-      else part.removeAttribute("tabindex");
+  function makeFocusable() {
+    const selector = "mjx-container[display=true], .pst-scrollable-table-container, pre, .cell_output > .output";
+    for (const element of document.querySelectorAll(selector)) {
+      const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight;
+      if (scrolls) element.tabIndex = 0;
+      else element.removeAttribute("tabindex");
     }
   }
 
   window.addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
-    reach();
-    window.addEventListener("resize", reach);
+    makeFocusable();
+    window.addEventListener("resize", makeFocusable);
   });
 }
 
-// A turnable figure waits in a <template> until it comes near the window: drawing in 3-D is slow, and a page has many.
+// A 3-D figure waits in a <template> until it comes near the window: drawing it is slow, and a page has many.
 {
   const scripts = new Map();
 
   function loadOnce(source) {
     if (!scripts.has(source)) {
-      scripts.set(source, new Promise((done, failed) => {
-        const script = Object.assign(document.createElement("script"), { src: source, onload: done, onerror: failed });
+      scripts.set(source, new Promise((onload, onerror) => {
+        const script = Object.assign(document.createElement("script"), { src: source, onload, onerror });
         document.head.append(script);
       }));
     }
@@ -50,26 +50,26 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
   }
 
   async function wake(figure) {
-    const asleep = figure.querySelector(":scope > template");
-    if (!asleep || figure.dataset.waking) return;
+    const template = figure.querySelector(":scope > template");
+    if (!template || figure.dataset.waking) return;
     figure.dataset.waking = "true";
     await loadOnce(figure.dataset.script);
     figure.querySelector(":scope > .stand-in")?.remove();
-    asleep.replaceWith(asleep.content.cloneNode(true)); // its scripts run as they enter the page
+    template.replaceWith(template.content.cloneNode(true)); // its scripts run as they enter the page
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     const figures = [...document.querySelectorAll(".living-figure[data-script]")];
-    const watch = new IntersectionObserver(
+    const observer = new IntersectionObserver(
       (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => wake(entry.target)),
       { rootMargin: "300px" },
     );
-    figures.forEach((figure) => watch.observe(figure));
+    figures.forEach((figure) => observer.observe(figure));
     window.addEventListener("beforeprint", () => figures.forEach(wake));
   });
 }
 
-// A film's speed and loop, as controls beside it: browsers hide the first in a menu or leave it out.
+// Controls of a film's speed and loop beside it: browsers hide the speed in a menu or leave it out.
 {
   const SPEEDS = [0.25, 0.5, 1, 2];
 
@@ -79,9 +79,9 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
     speed.onchange = () => { video.playbackRate = Number(speed.value); };
     const loop = Object.assign(document.createElement("input"), { type: "checkbox", checked: video.loop });
     loop.onchange = () => {
-      const { ended } = video; // asked first: a film that loops has never ended
+      const { ended } = video; // read first: a film that loops never counts as ended
       video.loop = loop.checked;
-      if (video.loop && ended) video.play().catch(() => {}); // paused again before it began
+      if (video.loop && ended) video.play().catch(() => {}); // it may be paused again before it starts
     };
     const bar = Object.assign(document.createElement("div"), { className: "film-controls" });
     for (const [name, control] of [["speed", speed], ["loop", loop]]) {

@@ -1,5 +1,5 @@
-// Runs an anywidget in a page without a kernel: its module, its state and its bytes lie in the page, and an object
-// like anywidget's model stands for the kernel. It sleeps behind a picture until it comes near the window.
+// Runs an anywidget in a page without a kernel: its module, its state and its bytes are in the page, and an object
+// like anywidget's model stands in for the kernel. It waits behind a picture until it comes near the window.
 {
   class Model extends EventTarget {
     constructor(state) {
@@ -17,7 +17,7 @@
       this.dispatchEvent(new Event(`change:${name}`));
     }
 
-    save_changes() {} // there is nobody to tell
+    save_changes() {} // there is no kernel to send them to
 
     on(name, listener) {
       this.listeners.set(listener, () => listener());
@@ -30,7 +30,7 @@
   }
 
   function bytes(base64) {
-    return new DataView(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
+    return new DataView(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer);
   }
 
   async function wake(widget) {
@@ -39,21 +39,21 @@
     const { esm, css, state, buffers } = JSON.parse(widget.querySelector("script").textContent);
     for (const [name, base64] of Object.entries(buffers)) state[name] = bytes(base64);
     const address = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
-    const place = document.createElement("div");
+    const element = document.createElement("div");
     try {
       const { default: module } = await import(address);
-      widget.append(Object.assign(document.createElement("style"), { textContent: css }), place);
-      await module.render({ model: new Model(state), el: place });
+      widget.append(Object.assign(document.createElement("style"), { textContent: css }), element);
+      await module.render({ model: new Model(state), el: element });
       widget.classList.add("awake");
     } catch (error) {
-      place.remove(); // the picture stays
+      element.remove(); // the picture stays
       console.error(error);
     } finally {
       URL.revokeObjectURL(address);
     }
   }
 
-  // A link to a state of the widget, #name?…, wakes it, and shows it.
+  // A link to a state of the widget, #name?…, wakes it and scrolls to it.
   async function follow(widget) {
     if (!location.hash.startsWith(`#${widget.id}?`)) return;
     await wake(widget);
@@ -62,11 +62,11 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const widgets = [...document.querySelectorAll(".living-widget")];
-    const watch = new IntersectionObserver(
+    const observer = new IntersectionObserver(
       (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => wake(entry.target)),
       { rootMargin: "200px" },
     );
-    widgets.forEach((widget) => watch.observe(widget));
+    widgets.forEach((widget) => observer.observe(widget));
     widgets.forEach(follow);
     window.addEventListener("hashchange", () => widgets.forEach(follow));
   });
