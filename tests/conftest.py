@@ -24,7 +24,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # What takes minutes, longest first.
 _LONGEST = (
     "pages/test_built_book", "pages/test_live", "book/test_builder", "faults/test_faults", "sweep/test_cluster",
-    "explorer/test_explorer", "sweep/test_grid_training", "nn/test_jax", "benchmarks/test_benchmarks",
+    "explorer/test_packing", "explorer/test_widget", "explorer/test_pointing", "sweep/test_grid_training",
+    "nn/test_jax", "benchmarks/test_benchmarks",
     "faults/test_soak", "system/test_engine", "nn/test_precision", "training/test_trainer", "training/test_resuming",
     "training/test_several", "pages/test_pages", "pages/test_page_controls",
 )  # fmt: skip
@@ -154,6 +155,28 @@ def run(root: Path) -> Any:
 def copy(run: Any, tmp_path: Path) -> Path:
     """The folder of a copy of `run`, in `tmp_path` under the run's own name."""
     return Path(shutil.copytree(run.path, tmp_path / run.path.name))
+
+
+@pytest.fixture(scope="session")
+def paper_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The study's four trainings by name, made small."""
+    from small_paper import SMALL
+
+    from vaelib.study import paper
+    from vaelib.training import train
+
+    root = tmp_path_factory.mktemp("paper")
+    return {name: train(experiment, root, progress=False) for name, experiment in paper.plan(**SMALL).items()}
+
+
+@pytest.fixture
+def paper_folder(paper_runs: dict[str, Any], tmp_path: Path) -> Path:
+    """What is kept of all four, in another order than the plan's."""
+    from vaelib.study import paper
+
+    for finished in reversed(paper_runs.values()):
+        paper.keep(finished, tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
