@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from vaelib import book
-from vaelib.book import builder, chapters, vendor
+from vaelib.book import builder, chapters, execution, vendor
 from vaelib.errors import BuildError, SettingError, StoreError
 from vaelib.experiment import Experiment
 from vaelib.run import Run
@@ -543,8 +543,8 @@ def test_an_interrupted_build_stops_its_chapters_and_tells_how_to_go_on(tree: Pa
     assert process.returncode == 130
     message, command = errors.strip().splitlines()[-2:]
     assert message == (
-        f"vaelib: interrupted; kept in {output / 'runs'}: finished runs 0, unfinished runs 0; with reuse it goes on "
-        "from there:"
+        f"vaelib: interrupted; kept in {output / 'runs'}: finished runs 0, unfinished runs 0; a build "
+        "that reuses them continues from there:"
     )
     assert command.strip() == "vaelib book --profile smoke --jobs 2 --reuse"
     assert "Traceback" not in errors
@@ -646,22 +646,22 @@ callbacks.EpochSaver.on_epoch_begin = wait""")
 
 
 def test_a_kernel_that_dies_before_its_first_cell_is_started_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, starts = chapters.Executor._papermill, []
+    real, starts = execution.Executor._papermill, []
 
-    def unlucky(self: chapters.Executor, chapter: chapters.Chapter, executed: Path, log: Path) -> int:
+    def unlucky(self: execution.Executor, chapter: chapters.Chapter, executed: Path, log: Path) -> int:
         starts.append(chapter.name)
         if len(starts) < 3:
             log.write_text("RuntimeError: Kernel died before replying to kernel_info\n")
             return 1
         return real(self, chapter, executed, log)
 
-    monkeypatch.setattr(chapters.Executor, "_papermill", unlucky)
+    monkeypatch.setattr(execution.Executor, "_papermill", unlucky)
     book.build(tree, profile="smoke", jobs=1)
     assert starts == ["01_one"] * 3 + ["02_two"] or starts == ["02_two"] * 3 + ["01_one"]
     # But not for ever, and not after an error of the chapter's own.
     starts.clear()
     monkeypatch.setattr(
-        chapters.Executor, "_papermill", lambda *a: starts.append(a[1].name) or a[3].write_text("a bug\n") or 1
+        execution.Executor, "_papermill", lambda *a: starts.append(a[1].name) or a[3].write_text("a bug\n") or 1
     )
     with pytest.raises(BuildError, match="a bug"):
         book.build(tree, profile="smoke", jobs=1)
@@ -680,12 +680,6 @@ def test_the_book_is_found_from_below(tree: Path, tmp_path: Path) -> None:
     assert book.find_root(tree / "notebooks") == tree
     with pytest.raises(BuildError, match=r"_toc\.yml"):
         book.find_root(tmp_path)
-
-
-def test_the_longest_chapters_begin_first() -> None:
-    names = [f"0{i}_x" for i in range(1, 8)]
-    made = [chapters.Chapter(Path(f"{name}.ipynb"), {}) for name in names]
-    assert [chapter.number for chapter in sorted(made, key=chapters._rank)][:5] == ["05", "04", "03", "02", "01"]
 
 
 def test_a_chapter_without_a_parameters_cell_is_named(tree: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_mistake_for_a_notebook_is_named_before_any_work(rerun: Path, tmp_path
 
     check(r"n\.ipynb has no parameter 'y'\. It has: x, word, several, profile", SettingError, y=[1])
     check("x = 'two'", SettingError, x=["two"])
-    check("none.ipynb is no notebook", BuildError, path=tmp_path / "none.ipynb")
+    check("none.ipynb is not a notebook", BuildError, path=tmp_path / "none.ipynb")
     check(r"r\.ipynb is written in R; allowed: notebooks in Python", BuildError, path=_kernel(rerun, "ir", "R", "r"))
     wrong = _kernel(rerun, "python3", "python", "wrong")
     wrong.write_text(wrong.read_text().replace("x: float = 1.0", "x: float = one"))

@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from vaelib import book, study, sweep
-from vaelib.book.chapters import Chapter, Executor
+from vaelib.book.chapters import Chapter
+from vaelib.book.execution import Executor
 from vaelib.errors import SettingError
 from vaelib.storage import results
 from vaelib.study import paper

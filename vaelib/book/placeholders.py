@@ -1,6 +1,6 @@
-"""The pages of a book of which only some chapters are executed: one without its numbers says so, and shows none.
+"""The pages of a book of which only some chapters are executed: one without its numbers says so.
 
-It keeps its place, its title and its question, so that every link leads to a page.
+It has its title and its question, and stands in its place, so that every link leads to a page.
 """
 
 import re
@@ -13,13 +13,17 @@ import yaml
 from vaelib.book.chapters import Chapter
 from vaelib.errors import BuildError
 
-_WHOLE = "`make book ARGS=--reuse` builds the whole book and keeps what is finished"
-_REFERENCE = "automodule"  # a page of these takes longer than the rest of a small book: it loads the whole library
+_BUILD_ALL = "`make book ARGS=--reuse` builds the whole book and keeps what is finished"
+_REFERENCE = "automodule"  # a page with it takes longer than the rest of a small book: it loads the whole library
 _WITHOUT_MAKE = "Without make, `vaelib book` takes the same options."
 
 
 def check(shown: Iterable[Chapter], missing: Sequence[Chapter]) -> None:
-    """Raise BuildError for a chapter in `shown` that cites one in `missing`, and name both."""
+    """Check that no shown chapter cites a missing one.
+
+    Raises:
+        BuildError: for the first that does; the message names both.
+    """
     for chapter in shown:
         text = chapter.path.read_text(encoding="utf-8")
         for cited in (other for other in missing if _cites(text, other)):
@@ -29,14 +33,20 @@ def check(shown: Iterable[Chapter], missing: Sequence[Chapter]) -> None:
 
 
 def write(source: Path, shown: Sequence[Chapter], missing: Sequence[Chapter]) -> None:
-    """Put placeholders into the staging tree `source`: for the chapters in `missing`, and for pages that cite them.
+    """Write placeholders for chapters and for the pages that cite them.
 
-    The reference of the library becomes one too, to be quick, and so does the front page: it leads to those in `shown`.
+    The reference of the library becomes a placeholder too, to save time, and so does the front page, which links to
+    the chapters that are shown.
+
+    Args:
+        source: The staging tree.
+        shown: The chapters that are executed.
+        missing: The chapters that are not.
     """
     for chapter in missing:
         cells = nbformat.read(chapter.path, as_version=4).cells
-        begins = next((cell.source for cell in cells if cell.cell_type == "markdown"), f"# {chapter.name}")
-        text = _not_built(begins, f'`make book ARGS="--chapter {chapter.number} --reuse"` builds this chapter; ')
+        opening = next((cell.source for cell in cells if cell.cell_type == "markdown"), f"# {chapter.name}")
+        text = _not_built(opening, f'`make book ARGS="--chapter {chapter.number} --reuse"` builds this chapter; ')
         page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
         nbformat.write(page, source / "notebooks" / chapter.path.name)
     front = source / f"{yaml.safe_load((source / '_toc.yml').read_text(encoding='utf-8'))['root']}.md"
@@ -50,29 +60,29 @@ def write(source: Path, shown: Sequence[Chapter], missing: Sequence[Chapter]) ->
 
 def _cites(text: str, chapter: Chapter) -> bool:
     """Tell whether a page shows a number of the chapter's, or names a figure, table or equation there."""
-    made = re.findall(r'(?::label: |:name: |"name": ")([\w-]+)', chapter.path.read_text(encoding="utf-8"))
-    named = re.findall(r"\{(?:numref|eq|ref)\}`(?:[^`]*<)?([\w-]+)", text)
-    return f"{chapter.name}.ipynb::" in text or not set(made).isdisjoint(named)
+    labels = re.findall(r'(?::label: |:name: |"name": ")([\w-]+)', chapter.path.read_text(encoding="utf-8"))
+    cited = re.findall(r"\{(?:numref|eq|ref)\}`(?:[^`]*<)?([\w-]+)", text)
+    return f"{chapter.name}.ipynb::" in text or not set(labels).isdisjoint(cited)
 
 
 def _first_look(text: str, shown: Sequence[Chapter]) -> str:
     built = ", ".join(f"[](../notebooks/{chapter.path.name})" for chapter in shown)
-    told = "What was found will stand here; its numbers come from the chapters that are not built yet."
-    return _with_note(_opening(text), "A first look", f"Built so far: {built}. {told} {_WHOLE}. {_WITHOUT_MAKE}")
+    reason = "What was found will stand here; its numbers come from the chapters that are not built yet."
+    return _with_note(_opening(text), "A first look", f"Built so far: {built}. {reason} {_BUILD_ALL}. {_WITHOUT_MAKE}")
 
 
-def _not_built(text: str, one: str = "") -> str:
+def _not_built(text: str, build_this: str = "") -> str:
     title, *question = _opening(text)
-    note = f"{one}{_WHOLE}. {_WITHOUT_MAKE}"
+    note = f"{build_this}{_BUILD_ALL}. {_WITHOUT_MAKE}"
     return _with_note([f"{title} (not built yet)", *question], "Not built yet", note)
 
 
 def _opening(text: str) -> list[str]:
-    """Return the blocks from a page's title to its question; a page without one gives the title alone."""
+    """Return the blocks from a page's title to its question; only the title of a page without a question."""
     blocks = text.split("\n\n")
-    asked = next((place for place, block in enumerate(blocks[:3]) if "?" in block), 0)
-    return blocks[: asked + 1]
+    question = next((place for place, block in enumerate(blocks[:3]) if "?" in block), 0)
+    return blocks[: question + 1]
 
 
-def _with_note(blocks: Sequence[str], title: str, told: str) -> str:
-    return "\n\n".join([*blocks, f"```{{admonition}} {title}\n{told}\n```"]) + "\n"
+def _with_note(blocks: Sequence[str], title: str, note: str) -> str:
+    return "\n\n".join([*blocks, f"```{{admonition}} {title}\n{note}\n```"]) + "\n"

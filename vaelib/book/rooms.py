@@ -1,4 +1,7 @@
-"""The library's rooms, read from its source: who imports whom, and a picture of it for the page on how it is built."""
+"""The imports between the library's packages, read from its source, and their picture for a page of the book.
+
+A room is a package, or a module of the library's flat part.
+"""
 
 import ast
 from collections.abc import Iterable, Mapping
@@ -14,44 +17,50 @@ _WIDTH, _HEIGHT = 1.5, 1.0  # from box to box
 
 
 def imported(file: Path, library: Path | None = None) -> set[str]:
-    """Return the modules of the library ("vaelib.geometry.sheet") that a file of it imports, inside functions too.
+    """Return the modules of the library that a file imports, such as "vaelib.geometry.sheet", inside functions too.
 
-    library: the library's folder, by default that of this one. What only a type checker reads does not count. Raises
-    ValueError for a relative import.
+    Imports that only a type checker reads do not count.
+
+    Args:
+        file: A file of the library.
+        library: The library's folder, by default that of this one.
+
+    Raises:
+        ValueError: for a relative import.
     """
     library = library or LIBRARY
     top, tree = library.name, ast.parse(file.read_text(encoding="utf-8"))
     guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
     unread = {part for guard in guards for part in ast.walk(guard)}
-    found = set()
+    names = set()
     for node in set(ast.walk(tree)) - unread:
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == top}
+            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == top}
         if isinstance(node, ast.ImportFrom) and node.level:
             raise ValueError(f"{file}, line {node.lineno}: a relative import")
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == top:
             within = library.parent / str(node.module).replace(".", "/")
             modules = {alias.name for alias in node.names if _is_module(within / alias.name)}
-            found |= {f"{node.module}.{name}" for name in modules}
+            names |= {f"{node.module}.{name}" for name in modules}
             if len(modules) < len(node.names):
-                found.add(str(node.module))
-    return found
+                names.add(str(node.module))
+    return names
 
 
 def rooms(library: Path | None = None) -> dict[str, set[str]]:
-    """Return, for each module and package of the library's flat part by its name, those that it imports."""
+    """Return the rooms by name, each with the rooms that it imports; `library` is as in `imported`."""
     library = library or LIBRARY
-    found: dict[str, set[str]] = {}
+    needs: dict[str, set[str]] = {}
     for file in sorted(library.rglob("*.py")):
-        own = file.relative_to(library).with_suffix("").parts[0]
-        if own != "__init__":
-            needs = {name.split(".")[1] for name in imported(file, library) if "." in name}
-            found.setdefault(own, set()).update(needs - {own})
-    return found
+        room = file.relative_to(library).with_suffix("").parts[0]
+        if room != "__init__":
+            others = {name.split(".")[1] for name in imported(file, library) if "." in name}
+            needs.setdefault(room, set()).update(others - {room})
+    return needs
 
 
 def nearest_only(needs: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """Return the imports without those that follow from others: of A → B → C and A → C the last is left out."""
+    """Return the imports without those that follow from others: beside A → B → C, A → C is left out."""
 
     @cache
     def below(name: str) -> frozenset[str]:
@@ -61,7 +70,7 @@ def nearest_only(needs: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
 
 
 def floors(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Return the rooms from the ground up: each above all that it imports, and right below the first that uses it."""
+    """Return the rooms by floor, from the ground up: each right below the lowest room that imports it."""
     users = {name: [other for other in needs if name in set(needs[other])] for name in needs}
 
     @cache
@@ -72,11 +81,11 @@ def floors(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
 
 
 def picture(needs: Mapping[str, set[str]] | None = None) -> Figure:
-    """Return the rooms as boxes, packages in blue, each with lines down to the nearest that it imports."""
+    """Draw the rooms as boxes, packages in blue, each with lines down to the nearest rooms that it imports."""
     needs = rooms() if needs is None else needs
     stories = floors(needs)
     places = {
-        # Every other floor a little to the right, so that no line runs through a box.
+        # Every other floor is a little to the right, so that no line runs through a box.
         name: (_WIDTH * (column - (len(story) - 1) / 2 + 0.25 * (level % 2)), _HEIGHT * level)
         for level, story in enumerate(stories)
         for column, name in enumerate(story)
@@ -85,21 +94,21 @@ def picture(needs: Mapping[str, set[str]] | None = None) -> Figure:
     axis = figure.add_subplot()
     for name, direct in nearest_only(needs).items():
         for other in direct:
-            # A line over several floors goes round the boxes between, on the outer side.
-            (x, y), (to, ground) = places[name], places[other]
-            bow = 0.0 if y - ground <= _HEIGHT else 0.25 if x + to < 0 else -0.25
+            # A line over several floors passes the boxes between on the outer side.
+            (x, y), (other_x, other_y) = places[name], places[other]
+            bow = 0.0 if y - other_y <= _HEIGHT else 0.25 if x + other_x < 0 else -0.25
             line = {"arrowstyle": "-", "color": "0.75", "connectionstyle": f"arc3,rad={bow}"}
-            axis.annotate("", (to, ground), (x, y), arrowprops=line, zorder=1)
+            axis.annotate("", (other_x, other_y), (x, y), arrowprops=line, zorder=1)
     for name, (x, y) in places.items():
         color = figures.BLUE if (LIBRARY / name).is_dir() else figures.BLACK
         box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": color}
         axis.text(x, y, name, ha="center", va="center", fontsize=9, color=color, bbox=box, zorder=2)
-    axis.set(xlim=_reach(x for x, _ in places.values()), ylim=_reach(y for _, y in places.values()))
+    axis.set(xlim=_limits(x for x, _ in places.values()), ylim=_limits(y for _, y in places.values()))
     axis.set_axis_off()
     return figure
 
 
-def _reach(values: Iterable[float]) -> tuple[float, float]:
+def _limits(values: Iterable[float]) -> tuple[float, float]:
     numbers = list(values)
     return min(numbers) - _WIDTH / 2, max(numbers) + _WIDTH / 2
 

