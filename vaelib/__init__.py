@@ -25,7 +25,7 @@ def _check_system() -> None:
 
 
 def _find_home() -> None:
-    """Where no home is known, name the folder that Keras then keeps its file in: TensorFlow would make a folder `~`."""
+    """Without a home, set the folder that Keras then uses for its file: TensorFlow would create a folder `~`."""
     if os.path.expanduser("~") == "~":
         os.environ.setdefault("KERAS_HOME", "/tmp/.keras")
 

@@ -1,6 +1,6 @@
-"""What a training left on disk, finished or not, and encoding and decoding with it.
+"""A training on disk, finished or not, and encoding and decoding with its model.
 
-`vaelib.storage.checkpoint` says what lies in a run's folder, and writes it.
+`vaelib.storage.checkpoint` says what a run's folder holds, and writes it.
 """
 
 import contextlib
@@ -30,13 +30,17 @@ from vaelib.storage.checkpoint import (
 if TYPE_CHECKING:
     from vaelib.model import VAE
 
-_PIXELS = 2**20  # a call in encoding and decoding, in at most 256 images; bounds the memory
+_PIXELS = 2**20  # per call in encoding and decoding, in at most 256 images; bounds the memory
 
 
 class Run:
-    """A training's folder. `train` returns one; `Run(path)` opens one, and raises DamagedError if it is damaged.
+    """A training's folder. `train` returns one; `Run(path)` opens one and verifies the checksum of every file.
 
-    Opening verifies the checksum of every file.
+    Args:
+        path: The folder.
+
+    Raises:
+        DamagedError: A file is missing or damaged.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -51,7 +55,7 @@ class Run:
         self._model: tuple[int, VAE] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the model out of a copy, which reads its own from the folder."""
+        """Leave the model out of a copy, which loads its own from the folder."""
         return {**self.__dict__, "_model": None}
 
     def __repr__(self) -> str:
@@ -59,7 +63,7 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Tell whether all epochs are done."""
+        """Whether all epochs are finished."""
         return bool(self.manifest["complete"])
 
     @property
@@ -69,7 +73,7 @@ class Run:
 
     @property
     def history(self) -> dict[str, np.ndarray]:
-        """Return each quantity by name, (epochs,): loss, cross_entropy, kl, penalty, and the same with val_."""
+        """By name, (epochs,): loss, cross_entropy, kl, penalty, and the same with the prefix val_."""
         rows = self.manifest["history"]
         return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
@@ -80,7 +84,7 @@ class Run:
 
     @property
     def snapshots(self) -> tuple[int, ...]:
-        """The epochs whose weights are kept besides best and last, as far as they are finished."""
+        """The finished epochs whose weights are kept besides those of the best and the last."""
         return tuple(epoch for epoch in self.experiment.snapshots if epoch <= self.epochs)
 
     @property
@@ -100,18 +104,27 @@ class Run:
         return dict(self.manifest["provenance"])
 
     def encode(self, images: np.ndarray, epoch: int | str = "best") -> np.ndarray:
-        """Return the means μ (n, d) float32 of images (n, h, w), uint8 or float in [0, 1].
+        """Return the means μ (n, d) float32 of images.
 
-        epoch: "best", "last" or a whole number, one of `kept_epochs`. Raises ValueError for images of another shape,
-        type or range and for an epoch whose weights are not kept.
+        Args:
+            images: (n, h, w), uint8 or float in [0, 1].
+            epoch: "best", "last" or one of `kept_epochs`.
+
+        Raises:
+            ValueError: The images have another shape, type or range, or the epoch's weights are not kept.
         """
         images = self._checked(images)
         return encode_all(self.model(epoch), images)
 
     def decode(self, latents: np.ndarray, epoch: int | str = "best") -> np.ndarray:
-        """Return the images (n, h, w) float32 in [0, 1] of latents (n, d).
+        """Return the images (n, h, w) float32 in [0, 1] of latents.
 
-        Raises ValueError for latents of another shape or not finite and for an epoch whose weights are not kept.
+        Args:
+            latents: (n, d), finite.
+            epoch: "best", "last" or one of `kept_epochs`.
+
+        Raises:
+            ValueError: The latents have another shape or are not finite, or the epoch's weights are not kept.
         """
         latents = np.asarray(latents, "float32")
         d = self.experiment.latent_dim
@@ -121,18 +134,18 @@ class Run:
         return decode_all(self.model(epoch), latents)
 
     def reconstruct(self, images: np.ndarray, epoch: int | str = "best") -> np.ndarray:
-        """Return `decode(encode(images))`, without noise: (n, h, w) float32 in [0, 1]."""
+        """Return `decode(encode(images))`, without noise, as (n, h, w) float32 in [0, 1]."""
         return self.decode(self.encode(images, epoch), epoch)
 
     def model(self, epoch: int | str = "best") -> "VAE":
-        """Return the model with the weights of an epoch, in float32 whatever the training's precision was."""
+        """Return the model with the weights of an epoch, in float32 whatever the training's precision."""
         number = self._number(epoch)
         if self._model is None:
             from vaelib.model import VAE
 
             self._model = (-1, VAE(self.experiment.replace(precision="float32")))
-        held, model = self._model
-        if held != number:
+        loaded, model = self._model
+        if loaded != number:
             set_weights(model, storage.unpack(self.read(weights_file(number))))
             self._model = (number, model)
         return model
@@ -140,12 +153,18 @@ class Run:
     def save_keras(self, folder: str | os.PathLike[str], epoch: int | str = "best") -> Path:
         """Write `encoder.keras` and `decoder.keras`, which Keras 3 loads without this library; return the folder.
 
-        `keras.saving.load_model` reads them, on any backend. Encoder: images (n, s, s, 1) float32 in [0, 1] to μ
-        (n, d), or [μ, log σ²] with variance "learned". Decoder: latents (n, d) to images (n, s, s, 1) in [0, 1].
-        Both are float32 and agree with `encode` and `decode` up to rounding. There is no noise in them: z = μ + σ·ε
-        with ε ~ N(0, 1), and σ is `experiment.sigma` where there is no log σ². Files of these names are replaced.
+        `keras.saving.load_model` reads them on any backend. The encoder maps images (n, s, s, 1) float32 in [0, 1] to μ
+        (n, d), or to [μ, log σ²] with variance "learned"; the decoder maps latents (n, d) to images (n, s, s, 1) in
+        [0, 1]. Both are float32 and agree with `encode` and `decode` up to rounding. They have no noise: z = μ + σ·ε
+        with ε ~ N(0, 1), and σ is `experiment.sigma` if there is no log σ².
 
-        Raises ValueError for an epoch whose weights are not kept, StoreError when the folder cannot be written.
+        Args:
+            folder: Created if it is missing; files of these names are replaced.
+            epoch: "best", "last" or one of `kept_epochs`.
+
+        Raises:
+            ValueError: The epoch's weights are not kept.
+            StoreError: The folder cannot be written.
         """
         model = self.model(epoch)
         from vaelib.model import standard_parts
@@ -153,9 +172,9 @@ class Run:
         folder = storage.check_writable(folder)
         with tempfile.TemporaryDirectory() as scratch:
             for name, part in standard_parts(model).items():
-                made = Path(scratch) / f"{name}.keras"
-                part.save(made)
-                storage.write(folder / made.name, made.read_bytes())
+                file = Path(scratch) / f"{name}.keras"
+                part.save(file)
+                storage.write(folder / file.name, file.read_bytes())
         return folder
 
     def _number(self, epoch: int | str) -> int:
@@ -177,24 +196,24 @@ class Run:
             raise ValueError(f"images has type {images.dtype}; allowed: uint8 and floats in [0, 1]")
         _check_finite("images", images)
         if images.size and not (images.min() >= 0 and images.max() <= 1):
-            raise ValueError(f"images reaches from {images.min()} to {images.max()}; allowed: [0, 1]")
+            raise ValueError(f"images has values from {images.min()} to {images.max()}; allowed: [0, 1]")
         return images.astype("float32")
 
     def read(self, name: str) -> bytes:
-        """Return the content of one of the folder's files. Raises DamagedError if it is missing or changed."""
+        """Return the content of a file of the folder. Raises DamagedError if it is missing or changed."""
         return storage.read(self.path / name, self.manifest["files"].get(name, ""))
 
 
 def finished(path: str | os.PathLike[str], experiment: Experiment) -> Run | None:
-    """Open the finished run of an experiment at `path`; None where there is none, or a damaged one."""
+    """Return the finished run of an experiment at `path`; None if it is missing, unfinished or damaged."""
     with contextlib.suppress(DamagedError):
-        found = Run(path) if is_complete(path) else None
-        return found if found and found.experiment.hash == experiment.hash else None
+        if is_complete(path) and (run := Run(path)).experiment.hash == experiment.hash:
+            return run
     return None
 
 
 def encode_all(model: "VAE", images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    """Return the means μ (n, d) float32 of images (all, or those of `rows`), uint8 or float in [0, 1]."""
+    """Return the means μ (n, d) float32 of images (n, h, w), uint8 or float in [0, 1], all or those in `rows`."""
     from vaelib.nn import backend
 
     rows = np.arange(len(images)) if rows is None else rows
@@ -219,9 +238,9 @@ def decode_all(model: "VAE", latents: np.ndarray) -> np.ndarray:
 
 
 def _check_finite(name: str, values: np.ndarray) -> None:
-    wrong = values[~np.isfinite(values)]
-    if wrong.size:
-        raise ValueError(f"{name} holds {wrong[0]}; allowed: finite numbers")
+    not_finite = values[~np.isfinite(values)]
+    if not_finite.size:
+        raise ValueError(f"{name} contains {not_finite[0]}; allowed: finite numbers")
 
 
 def _parts(n: int, image_size: int) -> list[slice]:
