@@ -1,4 +1,4 @@
-"""Everything that the table of a sweep has of one run: errors, scores, the sheet's shape, orientation and hole."""
+"""Everything that a sweep's table has of one run: errors, scores, the sheet's shape and orientation, the hole."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,65 +11,66 @@ from vaelib.run import Run
 from vaelib.statistics import Score
 
 _IN_HOLE = 200  # new images in the hole's disc
-_WELL = 0.1  # of an image's own variance: beyond it the lines of a reconstruction begin to look wrong
+_WELL = 0.1  # of an image's own variance: above it the lines of a reconstruction begin to look wrong
 VOTES = 100
-"""How many votes each voting score learns from, and as many it is judged on; they take most of the time."""
+"""How many votes each voting score is trained on, and as many again it is tested on; they take most of the time."""
 LABELS = (5, 10, 20, 50, 100)
-"""How many images with known factors a linear map is learnt from."""
-_ROTATIONS = 200  # random ones, where a search goes on from the best
-Found = dict[str, float]
+"""The numbers of images with known factors that a linear map is learnt from."""
+_ROTATIONS = 200  # random ones; a search starts from the best of them
+Measures = dict[str, float]
 
 
 def measure(finished: Run) -> dict[str, float | None]:
     """Return by name what the table has of a run besides its settings and terms, at its best epoch.
 
-    What is undefined is None: the numbers on planes for fewer than 3 latents, those on pairs for one, and MIG,
-    modularity and DCI for fewer than 100 training images (`vaelib.disentanglement.LEAST`). In order:
+    Undefined values are None: the numbers on planes for fewer than 3 latents, those on pairs for 1, and MIG, modularity
+    and DCI for fewer than 100 training images (`vaelib.disentanglement.LEAST`). In order:
 
     - error, relative_error: mean squared error of the validation images, plain and over each image's own variance;
-      rank_a, rank_b: Spearman's correlation of the relative error with the factors, raw_rank_a, raw_rank_b: of the
+      rank_a, rank_b: Spearman's correlation of the relative error with the factors; raw_rank_a, raw_rank_b: of the
       plain one; hole_error, hole_relative: of new images in the hole's disc, whatever the run was trained on;
       hole_well: the share of those whose relative error is below a tenth.
     - each score of `vaelib.disentanglement.scores`, the voting scores beta_vae and factor_vae, tangent_alignment,
       factor_angle, trustworthiness and continuity, with its chance level as name_chance; largest_correlation,
-      active_units, r2_a, r2_b. Units that are not active count as if they never varied, but for the linear R² (r2_a,
-      r2_b) and for what asks about the sheet as a whole: its planes, its neighbours, its factors' angle.
+      active_units, r2_a, r2_b. Inactive units count as if they never varied, except for the linear R² (r2_a, r2_b) and
+      for the measures of the sheet as a whole: its planes, its neighbours, its factors' angle.
     - twonn, normal_distance, curl_edge and curl_middle (`vaelib.geometry`), turning_a and turning_b, the total turning
       in degrees of curves of constant a and b, and straight_a, straight_b of the straight control.
     - term, term_lowest, term_highest, term_rank: the entanglement as trained, over all rotations, and the share of
       random rotations below it; alignment_at_lowest: the alignment where the entanglement is lowest. For each of
-      alignment, mig, sap and tangent_alignment: name_highest, the most that any rotation found has, and name_turned,
-      the mean over random ones. mean_correlation_turned likewise; its lowest is 0, on the principal axes.
-      disentanglement_at_aligned: DCI's score where the alignment is highest, since forests are too slow to search by.
-    - what a linear change of the finished latents gives (`vaelib.disentanglement.unmixing`): of the sphered plane the
-      alignment where E|xy| is lowest and highest over the angle, product_lowest and product_highest, plane_turned: the
-      mean over all angles; independent, independent_mig and independent_disentanglement: alignment, MIG and DCI's score
-      of its independent components. None where the sheet is pressed to a line. labels_5, labels_10, labels_20,
-      labels_50 and labels_100: the alignment of a linear map learnt from so many images.
+      alignment, mig, sap and tangent_alignment: name_highest, the highest value that the search over rotations finds,
+      and name_turned, the mean over random ones. mean_correlation_turned likewise; its lowest is 0, on the principal
+      axes. disentanglement_at_aligned: DCI's score where the alignment is highest, since forests are too slow to search
+      by.
+    - the results of a linear change of the finished latents (`vaelib.disentanglement.unmixing`). Of the sphered plane:
+      product_lowest and product_highest, the alignment where E|xy| is lowest and highest over the angle; plane_turned,
+      the mean alignment over all angles; independent, independent_mig and independent_disentanglement: alignment, MIG
+      and DCI's score of its independent components. None if the sheet is pressed to a line. labels_5, labels_10,
+      labels_20, labels_50 and labels_100: the alignment of a linear map learnt from so many images.
     - spread_k: each latent's standard deviation; direction_a_k, direction_b_k: how the k-th latent moves with each
       factor, by least squares.
     """
     data = dataset.build(finished.experiment.data)
     factors = data.parameters[data.train]
     mu = np.asarray(finished.embeddings[finished.best_epoch], dtype=np.float64)
-    found = {
+    measures = {
         **_errors(finished, data),
         **_scores(finished, mu, factors),
         **_shape(mu, factors),
         **_orientation(mu, factors),
         **_unmixed(mu, factors),
     }
-    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+    return {name: float(value) if np.isfinite(value) else None for name, value in measures.items()}
 
 
-def _errors(finished: Run, data: dataset.DataSet) -> Found:
+def _errors(finished: Run, data: dataset.DataSet) -> Measures:
     images, factors = data.images[data.validation], data.parameters[data.validation]
     decoded = finished.reconstruct(images)
     plain, relative = metrics.squared_error(images, decoded), metrics.normalised_error(images, decoded)
     settings = finished.experiment
-    hidden = dataset.draw(dataset.points_in_hole(_IN_HOLE, settings), settings)
-    redrawn = finished.reconstruct(hidden)
-    inside = metrics.normalised_error(hidden, redrawn)
+    in_hole = dataset.draw(dataset.points_in_hole(_IN_HOLE, settings), settings)
+    redrawn = finished.reconstruct(in_hole)
+    hole_relative = metrics.normalised_error(in_hole, redrawn)
 
     def ranks(values: NDArray[np.float64]) -> list[float]:
         return [float(stats.spearmanr(values, factors[:, k]).statistic) for k in range(2)]
@@ -78,13 +79,13 @@ def _errors(finished: Run, data: dataset.DataSet) -> Found:
         "error": plain.mean(),
         "relative_error": relative.mean(),
         **dict(zip(("rank_a", "rank_b", "raw_rank_a", "raw_rank_b"), [*ranks(relative), *ranks(plain)], strict=True)),
-        "hole_error": metrics.squared_error(hidden, redrawn).mean(),
-        "hole_relative": inside.mean(),
-        "hole_well": np.mean(inside < _WELL),
+        "hole_error": metrics.squared_error(in_hole, redrawn).mean(),
+        "hole_relative": hole_relative.mean(),
+        "hole_well": np.mean(hole_relative < _WELL),
     }
 
 
-def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Measures:
     d = mu.shape[1]
     scores: dict[str, Score] = disentanglement.scores(_without_inactive(mu), factors)
     for name in ("mig", "modularity", "disentanglement", "completeness", "informativeness"):
@@ -107,33 +108,33 @@ def _scores(finished: Run, mu: NDArray[np.float64], factors: NDArray[np.float64]
     }
 
 
-def _shape(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
-    # A model without a spark of structure (all means alike, say) has no sheet to measure.
-    alive = disentanglement.active_units(mu, threshold=1e-4) > 0
+def _shape(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Measures:
+    # A model without any structure (all means alike, say) has no sheet to measure.
+    has_sheet = disentanglement.active_units(mu, threshold=1e-4) > 0
     bent, straight = geometry.fit_sheet(factors, mu), geometry.straight_control(factors, mu)
-    edges, middle = edge_curl(mu, factors) if alive and mu.shape[1] > 2 else (np.nan, np.nan)
-    found: Found = {
-        "twonn": geometry.twonn(mu).estimate if alive else np.nan,
-        "normal_distance": normal_distance(mu) if alive else np.nan,
+    edges, middle = edge_curl(mu, factors) if has_sheet and mu.shape[1] > 2 else (np.nan, np.nan)
+    measures: Measures = {
+        "twonn": geometry.twonn(mu).estimate if has_sheet else np.nan,
+        "normal_distance": normal_distance(mu) if has_sheet else np.nan,
         "curl_edge": edges,
         "curl_middle": middle,
     }
     for name, sheet in (("turning", bent), ("straight", straight)):
         for k, factor in enumerate("ab"):
             angles = [geometry.turning(line) for line in sheet.lines(k)]
-            found[f"{name}_{factor}"] = float(np.mean(angles)) if alive else np.nan
-    return found
+            measures[f"{name}_{factor}"] = float(np.mean(angles)) if has_sheet else np.nan
+    return measures
 
 
-def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
+def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Measures:
     d = mu.shape[1]
-    found: Found = {f"spread_{k + 1}": value for k, value in enumerate(mu.std(axis=0))}
+    measures: Measures = {f"spread_{k + 1}": value for k, value in enumerate(mu.std(axis=0))}
     centred = factors - factors.mean(axis=0)
     directions = np.linalg.lstsq(centred, mu - mu.mean(axis=0), rcond=None)[0]  # (2, d)
     for factor, direction in zip("ab", directions, strict=True):
-        found |= {f"direction_{factor}_{k + 1}": value for k, value in enumerate(direction)}
+        measures |= {f"direction_{factor}_{k + 1}": value for k, value in enumerate(direction)}
     if d < 2:
-        return found
+        return measures
     term = geometry.search_rotations(rotated.entanglement(mu), d, samples=_ROTATIONS)
     enough = len(mu) >= disentanglement.LEAST
     scores = {
@@ -143,12 +144,12 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
     }
     if d > 2:
         scores["tangent_alignment"] = rotated.tangent_alignment(mu)
-    searched = {name: geometry.search_rotations(score, d, samples=_ROTATIONS) for name, score in scores.items()}
+    searches = {name: geometry.search_rotations(score, d, samples=_ROTATIONS) for name, score in scores.items()}
     correlated = rotated.mean_correlation(mu)(geometry.random_rotations(d, _ROTATIONS))
-    found |= {f"{name}_turned": float(each.samples.mean()) for name, each in searched.items()}
-    found |= {"mean_correlation_turned": float(correlated.mean())}
-    found |= {f"{name}_highest": each.highest for name, each in searched.items()}
-    aligned = _without_inactive(mu @ searched["alignment"].at_highest.T)
+    measures |= {f"{name}_turned": float(search.samples.mean()) for name, search in searches.items()}
+    measures |= {"mean_correlation_turned": float(correlated.mean())}
+    measures |= {f"{name}_highest": search.highest for name, search in searches.items()}
+    aligned = _without_inactive(mu @ searches["alignment"].at_highest.T)
     return {
         "term": term.value,
         "term_lowest": term.lowest,
@@ -156,17 +157,17 @@ def _orientation(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found
         "term_rank": term.rank,
         "alignment_at_lowest": metrics.alignment(_without_inactive(mu @ term.at_lowest.T), factors),
         "disentanglement_at_aligned": _disentanglement(aligned, factors),
-        **found,
+        **measures,
     }
 
 
-def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
-    found: Found = {f"labels_{n}": unmixing.alignment_by_labels(mu, factors, n) for n in LABELS if n <= len(mu)}
+def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Measures:
+    measures: Measures = {f"labels_{n}": unmixing.alignment_by_labels(mu, factors, n) for n in LABELS if n <= len(mu)}
     try:
         plane = unmixing.sphered(mu)
     except ValueError:
-        lost = ("product_lowest", "product_highest", "plane_turned", "independent", "independent_mig")
-        return dict.fromkeys((*lost, "independent_disentanglement"), np.nan) | found
+        undefined = ("product_lowest", "product_highest", "plane_turned", "independent", "independent_mig")
+        return dict.fromkeys((*undefined, "independent_disentanglement"), np.nan) | measures
     product = unmixing.product_by_angle(plane)
     components = unmixing.independent(mu)
     enough = len(mu) >= disentanglement.LEAST
@@ -177,7 +178,7 @@ def _unmixed(mu: NDArray[np.float64], factors: NDArray[np.float64]) -> Found:
         "independent": metrics.alignment(components, factors),
         "independent_mig": disentanglement.information_gap(factors)(components) if enough else np.nan,
         "independent_disentanglement": _disentanglement(components, factors),
-        **found,
+        **measures,
     }
 
 
@@ -188,8 +189,8 @@ def _disentanglement(codes: NDArray[np.float64], factors: NDArray[np.float64]) -
 
 
 def _without_inactive(mu: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the codes with each unit that is not active at 0, where no score counts it.
+    """Return the codes with every inactive unit at 0, where no score counts it.
 
-    Such a unit's mean may still tell the factors, and a score that does not ask for scale would count it in full.
+    The mean of such a unit may still depend on the factors, and a score that ignores scale would count it in full.
     """
     return np.where(disentanglement.active(mu), mu, 0.0)
