@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tiny_run import TINY, same
 
-from vaelib import dataset, losses
+from vaelib import dataset, losses, train
 from vaelib.errors import DamagedError
-from vaelib.run import Run
+from vaelib.run import Run, _parts
 from vaelib.training import train
 
 
@@ -132,3 +132,11 @@ def test_any_damage_is_noticed_when_a_run_is_opened(copy, name):
             (copy / name).write_bytes(damaged)
         with pytest.raises(DamagedError, match=name):
             Run(copy)
+
+
+def test_a_call_holds_at_most_a_million_pixels():
+    """The paper's decoder has 256 channels of 256×256 pixels: 256 images at once would be 17 GB."""
+    assert [part.stop - part.start for part in _parts(600, 64)] == [256, 256, 88]
+    assert [part.stop - part.start for part in _parts(40, 256)] == [16, 16, 8]
+    assert [part.stop - part.start for part in _parts(2, 1024)] == [1, 1]
+    assert _parts(0, 64) == []

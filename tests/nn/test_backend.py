@@ -14,7 +14,6 @@ from vaelib import Experiment, dataset, train
 from vaelib.errors import TrainingError
 from vaelib.model import VAE
 from vaelib.nn import backend
-from vaelib.run import _parts
 from vaelib.training import Batches
 
 SMALL = Experiment.from_profile("smoke", n_images=80, width=0.06, batch_size=16)
@@ -74,14 +73,6 @@ def test_a_fork_of_a_process_that_used_the_backend_is_told_what_to_use(work, tmp
         process.join()
     assert told.startswith(f"ForkError: this process was forked from process {os.getpid()}, which had used ")
     assert "train_all" in told and "sweep" in told and "get_context('spawn')" in told and "\n" not in told
-
-
-def test_a_call_holds_at_most_a_million_pixels():
-    """The paper's decoder has 256 channels of 256×256 pixels: 256 images at once would be 17 GB."""
-    assert [part.stop - part.start for part in _parts(600, 64)] == [256, 256, 88]
-    assert [part.stop - part.start for part in _parts(40, 256)] == [16, 16, 8]
-    assert [part.stop - part.start for part in _parts(2, 1024)] == [1, 1]
-    assert _parts(0, 64) == []
 
 
 @pytest.mark.jax
