@@ -121,7 +121,7 @@ def test_bad_settings_and_codes_are_named(score, known) -> None:
         score(known(), SETTINGS, votes=9)
     with pytest.raises(ValueError, match=r"batch = 0; allowed: .* a batch from [12]"):
         score(known(), SETTINGS, batch=0)
-    with pytest.raises(ValueError, match=r"encode gave codes of shape \(512,\) for 512 images; allowed: \(n, d\)"):
+    with pytest.raises(ValueError, match=r"encode returned codes of shape \(512,\) for 512 images; allowed: \(n, d\)"):
         score(known(lambda square: square[:, 0]), SETTINGS, **FEW)
     with pytest.raises(ValueError, match=r"codes\[0, 0\] = nan"):
         score(known(lambda square: square * np.nan), SETTINGS, **FEW)

@@ -1,12 +1,12 @@
-"""The scores of the β-VAE and the FactorVAE paper: which factor was held fixed, told from the codes.
+"""The scores of the β-VAE and the FactorVAE papers: how well the codes reveal which factor was held fixed.
 
-Both render images in groups that share one factor exactly and vary in the other, encode them, and ask a simple
-classifier, learnt from such groups, which factor it was. The factors are the study's (a, b), uniform in their
+Both render images in groups that share one factor exactly and vary in the other, encode them, and have a simple
+classifier, trained on such groups, predict which factor it was. The factors are the study's (a, b), uniform in their
 range, so chance is 1/2. Nothing here loads Keras.
 
-disentanglement_lib gives no default to any size, so those here are this module's own: a vote of 16 pairs or images,
-200 votes to learn from and as many to judge on, and 1,000 images for the spread of each unit. The table of a sweep
-uses 100 votes (`vaelib.evaluation`).
+disentanglement_lib gives no default to any size, so those here are this module's own: a vote of 16 pairs or images, 200
+votes to train on and as many to test on, and 1,000 images for the spread of each unit. The table of a sweep uses 100
+votes (`vaelib.evaluation`).
 """
 
 import functools
@@ -20,13 +20,11 @@ from vaelib import curves
 from vaelib.curves import Framing
 from vaelib.disentanglement.unsupervised import ACTIVE, active
 from vaelib.experiment import PARAMETER_RANGE, DataSettings, Experiment
-from vaelib.statistics import Score, checked
-
-Numbers = NDArray[np.float64]
+from vaelib.statistics import Numbers, Score, checked
 
 _SLAB = 512  # images rendered and encoded at a time; bounds the memory
 _FACTORS = len(PARAMETER_RANGE)
-_KEPT_SIZE = 64  # pixels; the images of larger sizes are not kept, which would take more than 64 MiB
+_CACHED_SIZE = 64  # pixels; larger images are not cached, which would take more than 64 MiB
 _GLOBAL = 1000  # images for the spread of each unit
 
 
@@ -39,19 +37,27 @@ def beta_vae_score(
     threshold: float = ACTIVE,
     seed: int = 0,
 ) -> Score:
-    """Return the accuracy, from 0 to 1, with which a linear classifier tells the factor that pairs of images share.
+    """Return the accuracy, from 0 to 1, with which a linear classifier predicts the factor that pairs of images share.
 
-    encode: images (n, h, w) uint8 to codes (n, d), such as `Run.encode`. A vote is `batch` pairs that all share the
-    same factor (not its value); its features are the mean absolute differences of the codes, in units of their
-    standard deviation over 1,000 images. The classifier is least squares on the two classes, learnt from `votes`
-    votes and judged on as many others. Units that are not `vaelib.disentanglement.active` at the threshold are left
-    out; where none is active the score is 0. All is drawn from `numpy.random.default_rng(seed)`; it takes 4 · votes ·
-    batch + 1,000 images. Chance is 1/2. Raises ValueError for fewer than 10 votes or 1 pair, and for codes of another
-    shape.
+    A vote is `batch` pairs that all share the same factor (not its value); its features are the mean absolute
+    differences of the codes, in units of their standard deviation over 1,000 images. The classifier is least squares on
+    the two classes, trained on `votes` votes and tested on as many others. Where no unit is active the score is 0. It
+    takes 4 · votes · batch + 1,000 images. Chance is 1/2.
 
     Source: Higgins et al. 2017, section 3. Differences from disentanglement_lib: the features are standardised, dead
     units are left out, both factors come equally often, the linear classifier is the closed form of least squares
     instead of scikit-learn's logistic regression with its defaults, and the sizes have defaults.
+
+    Args:
+        encode: From images (n, h, w) uint8 to codes (n, d), such as `Run.encode`.
+        settings: How to draw the images.
+        votes: The number of votes to train on, and to test on, from 10.
+        batch: The number of pairs in a vote, from 1.
+        threshold: Units that are not `vaelib.disentanglement.active` at it are left out.
+        seed: All is drawn from `numpy.random.default_rng(seed)`.
+
+    Raises:
+        ValueError: `votes` or `batch` is out of range, or the codes have another shape.
     """
     _check(votes, batch, 1)
     generator = np.random.default_rng(seed)
@@ -66,13 +72,13 @@ def beta_vae_score(
         codes = _codes(encode, settings, pairs.reshape(-1, _FACTORS)).reshape(len(labels), batch, 2, -1)
         return np.abs(codes[:, :, 0] - codes[:, :, 1]).mean(axis=1)[:, alive] / spread[alive]
 
-    learn, judge = _labels(votes, generator), _labels(votes, generator)
-    known, asked = features(learn), features(judge)
-    centre = known.mean(axis=0)
+    train_labels, test_labels = _labels(votes, generator), _labels(votes, generator)
+    train, test = features(train_labels), features(test_labels)
+    centre = train.mean(axis=0)
     # With the classes coded as -1 and 1 and equally often, least squares has Fisher's direction and cuts half way.
-    weights = np.linalg.lstsq(known - centre, 2.0 * learn - 1, rcond=None)[0]
-    middle = np.mean([((known - centre) @ weights)[learn == factor].mean() for factor in range(_FACTORS)])
-    return Score(float(np.mean(((asked - centre) @ weights > middle) == (judge == 1))), 1 / _FACTORS)
+    weights = np.linalg.lstsq(train - centre, 2.0 * train_labels - 1, rcond=None)[0]
+    middle = np.mean([((train - centre) @ weights)[train_labels == factor].mean() for factor in range(_FACTORS)])
+    return Score(float(np.mean(((test - centre) @ weights > middle) == (test_labels == 1))), 1 / _FACTORS)
 
 
 def factor_vae_score(
@@ -84,18 +90,27 @@ def factor_vae_score(
     threshold: float = ACTIVE,
     seed: int = 0,
 ) -> Score:
-    """Return the accuracy, from 0 to 1, with which the unit that varies least tells the factor that is fixed.
+    """Return the accuracy, from 0 to 1, with which the unit that varies least predicts the factor that is fixed.
 
-    encode: images (n, h, w) uint8 to codes (n, d), such as `Run.encode`. A vote is `batch` images with one factor
-    fixed at a random value; the unit whose variance over them is smallest, relative to its variance over 1,000
-    images, votes for the factor. Each unit stands for the factor it met most often in `votes` votes (the first of
-    equals) and is judged on as many others. Units that are not active are left out, and so on as for
-    `beta_vae_score`; it takes 2 · votes · batch + 1,000 images. Chance is 1/2. Raises ValueError for fewer than 10
-    votes or 2 images a vote, and for codes of another shape.
+    A vote is `batch` images with one factor fixed at a random value; the unit whose variance over them is smallest,
+    relative to its variance over 1,000 images, votes for the factor. Each unit stands for the factor it met most often
+    in `votes` votes (the first of equals) and is tested on as many others. Where no unit is active the score is 0. It
+    takes 2 · votes · batch + 1,000 images. Chance is 1/2.
 
-    Source: Kim & Mnih 2018, section 4, who judge on the votes that were learnt from. Differences from
-    disentanglement_lib, which judges on others too: dead units are left out (its default threshold of 0 leaves out
+    Source: Kim & Mnih 2018, section 4, who test on the votes that were trained on. Differences from
+    disentanglement_lib, which tests on others too: dead units are left out (its default threshold of 0 leaves out
     none), both factors come equally often, and the sizes have defaults.
+
+    Args:
+        encode: From images (n, h, w) uint8 to codes (n, d), such as `Run.encode`.
+        settings: How to draw the images.
+        votes: The number of votes to train on, and to test on, from 10.
+        batch: The number of images in a vote, from 2.
+        threshold: Units that are not `vaelib.disentanglement.active` at it are left out.
+        seed: All is drawn from `numpy.random.default_rng(seed)`.
+
+    Raises:
+        ValueError: `votes` or `batch` is out of range, or the codes have another shape.
     """
     _check(votes, batch, 2)
     generator = np.random.default_rng(seed)
@@ -110,11 +125,11 @@ def factor_vae_score(
         codes = _codes(encode, settings, groups.reshape(-1, _FACTORS)).reshape(len(labels), batch, -1)
         return np.argmin(codes.var(axis=1, ddof=1)[:, alive] / spread[alive] ** 2, axis=1)
 
-    learn, judge = _labels(votes, generator), _labels(votes, generator)
-    known, asked = units(learn), units(judge)
+    train_labels, test_labels = _labels(votes, generator), _labels(votes, generator)
+    train, test = units(train_labels), units(test_labels)
     table = np.zeros((int(alive.sum()), _FACTORS), dtype=np.int64)
-    np.add.at(table, (known, learn), 1)
-    return Score(float(np.mean(table.argmax(axis=1)[asked] == judge)), 1 / _FACTORS)
+    np.add.at(table, (train, train_labels), 1)
+    return Score(float(np.mean(table.argmax(axis=1)[test] == test_labels)), 1 / _FACTORS)
 
 
 def _check(votes: int, batch: int, least: int) -> None:
@@ -123,7 +138,7 @@ def _check(votes: int, batch: int, least: int) -> None:
 
 
 def _labels(votes: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return (votes,): the factor each vote holds fixed, each factor as often as the others (or one more)."""
+    """Return (votes,): the factor that each vote holds fixed, every factor as often as the others (or one more)."""
     return generator.permutation(np.arange(votes) % _FACTORS)
 
 
@@ -138,18 +153,18 @@ def _codes(
     slabs = [points[start : start + _SLAB] for start in range(0, len(points), _SLAB)]
     codes = [np.asarray(encode(_draw(slab, settings)), dtype=np.float64) for slab in slabs]
     if any(part.ndim != 2 or len(part) != len(slab) for part, slab in zip(codes, slabs, strict=True)):
-        raise ValueError(f"encode gave codes of shape {codes[0].shape} for {len(slabs[0])} images; allowed: (n, d)")
+        raise ValueError(f"encode returned codes of shape {codes[0].shape} for {len(slabs[0])} images; allowed: (n, d)")
     return checked("codes", np.concatenate(codes))
 
 
 def _draw(points: Numbers, settings: DataSettings | Experiment) -> NDArray[np.uint8]:
-    draw = _drawn if settings.image_size <= _KEPT_SIZE else _drawn.__wrapped__
+    draw = _drawn if settings.image_size <= _CACHED_SIZE else _drawn.__wrapped__
     return draw(points.tobytes(), settings.image_size, settings.line_width, settings.framing)
 
 
 @functools.lru_cache(maxsize=32)  # slabs, which hold the votes of the sweep's table
 def _drawn(points: bytes, image_size: int, line_width: float, framing: Framing) -> NDArray[np.uint8]:
-    """Return the images of points (n, 2), float64; every training of a sweep is asked with the same ones."""
+    """Return the images of points (n, 2), float64; every training of a sweep asks for the same ones."""
     a, b = np.frombuffer(points).reshape(-1, _FACTORS).T
     images = curves.render(a, b, image_size=image_size, line_width=line_width, framing=framing)
     images.setflags(write=False)

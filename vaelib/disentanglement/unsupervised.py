@@ -7,14 +7,20 @@ from vaelib import metrics
 from vaelib.statistics import Numbers, Score, checked
 
 ACTIVE = 0.01
-"""The variance of its means above which a unit is `active`: that of the noise, for σ = 0.1."""
+"""The variance of its means above which a unit is `active`, by default; that of the noise for σ = 0.1."""
 
 
 def mean_correlation(codes: ArrayLike) -> Score:
     """Return the mean absolute correlation of two codes, from 0 to 1.
 
-    Over all pairs of codes that vary; 0 where there is no pair. `vaelib.metrics.correlation` has the matrix. Chance
-    is what independent normal codes give, √(2/(πn)), in large samples. Raises ValueError for arrays of other shapes.
+    The mean is over all pairs of codes that vary, and 0 where there is no pair. `vaelib.metrics.correlation` has the
+    matrix. Chance is that of independent normal codes in large samples, √(2/(πn)).
+
+    Args:
+        codes: (n, d).
+
+    Raises:
+        ValueError: The array has another shape.
     """
     latents = _varying(checked("codes", codes))
     d = latents.shape[1]
@@ -28,12 +34,17 @@ def total_correlation(codes: ArrayLike) -> Score:
     """Return the total correlation in nats of the normal distribution with the codes' correlations, -½ log det.
 
     0 where all codes are uncorrelated, infinite where one is a linear function of others; codes that never vary are
-    left out. Only for normal codes is it their total correlation: for others it says what their correlations alone
-    make of it. Chance is what independent normal codes give, d(d-1)/(4n), in large samples. Raises ValueError for
-    arrays of other shapes.
+    left out. Only for normal codes is it their total correlation: for others it is what their correlations alone
+    contribute. Chance is that of independent normal codes in large samples, d(d-1)/(4n).
 
-    Source: Watanabe 1960; the "Gaussian total correlation" of Locatello et al. 2019. disentanglement_lib takes it
+    Source: Watanabe 1960; the "Gaussian total correlation" of Locatello et al. 2019. disentanglement_lib computes it
     from the covariance with 1/(n-1), which is the same number; there a code that never varies makes it NaN.
+
+    Args:
+        codes: (n, d).
+
+    Raises:
+        ValueError: The array has another shape.
     """
     latents = _varying(checked("codes", codes))
     n, d = latents.shape
@@ -46,10 +57,20 @@ def total_correlation(codes: ArrayLike) -> Score:
 
 
 def active(codes: ArrayLike, *, threshold: float = ACTIVE) -> NDArray[np.bool_]:
-    """Return (d,) bool: which units vary by more than `threshold`, the variance of their means μ over the images.
+    """Return which units are active: those whose means μ vary over the images by more than a threshold.
 
-    Against a prior of variance 1; with σ = 0.1 the default is also the noise's variance. Raises ValueError for a
-    negative threshold or arrays of other shapes. Source: Burda et al. 2016, section 5.2.
+    Source: Burda et al. 2016, section 5.2.
+
+    Args:
+        codes: The means μ, (n, d).
+        threshold: A variance, from 0, against a prior of variance 1. With σ = 0.1 the default is also the noise's
+            variance.
+
+    Returns:
+        A mask (d,).
+
+    Raises:
+        ValueError: The threshold is negative, or the array has another shape.
     """
     if not threshold >= 0:
         raise ValueError(f"threshold = {threshold!r}; allowed: numbers from 0")
