@@ -16,7 +16,7 @@ class DataSet:
     """All images of a draw, and which of them train and validate."""
 
     parameters: NDArray[np.float64]
-    """The points (a, b) of all images, (n, 2), as drawn: also those that the region leaves out."""
+    """The points (a, b) of all images, (n, 2), as drawn, also those that the region leaves out."""
     images: NDArray[np.uint8]
     """The images (n, h, w), white (255) on black, read-only."""
     train: NDArray[np.int64]
@@ -24,7 +24,7 @@ class DataSet:
     validation: NDArray[np.int64]
     """The indices of the images that validate, ascending, all after those that train."""
     hole: NDArray[np.int64]
-    """The indices of the images in the hole's disc, whatever the region: `full` trains on them."""
+    """The indices of the images in the hole's disc, whatever the region; `full` trains on them."""
     weights: NDArray[np.float32]
     """What an image's loss (or, averaged, a batch's) is multiplied by, (n,); see `build`."""
     settings: DataSettings
@@ -32,7 +32,7 @@ class DataSet:
 
     @property
     def left_out(self) -> NDArray[np.int64]:
-        """Indices of the images that neither train nor validate: a punctured set's hole, a thinned set's removals."""
+        """Indices of the images that neither train nor validate, a punctured set's hole or a thinned set's removals."""
         return np.setdiff1d(np.arange(len(self.parameters)), np.concatenate([self.train, self.validation]))
 
 

@@ -31,7 +31,7 @@ def own_settings() -> Iterator[None]:
     limits of epochs and steps, JAX's 64 bits) affects a run, and no run affects the user's own networks.
 
     Raises:
-        DeviceError: as for `device_names`.
+        DeviceError: As for `device_names`.
     """
     _devices()
     config = keras.config
@@ -64,7 +64,7 @@ def begin_use() -> None:
     """Note that this process uses the backend.
 
     Raises:
-        ForkError: this process is a fork of one that used the backend. It has that one's memory, but not the threads
+        ForkError: This process is a fork of one that used the backend. It has that one's memory, but not the threads
             that the backend hands its work to, and would hang for ever.
     """
     global _user
@@ -85,7 +85,7 @@ def device_names(count: int = 1) -> list[str]:
     """Return the names of the first devices that train, accelerators before processors: "gpu:0", "cpu:0".
 
     Args:
-        count: the most names to return.
+        count: The most names to return.
 
     Raises:
         DeviceError: JAX_PLATFORMS asks for a device that this machine lacks.
@@ -129,7 +129,7 @@ def default_workers(cores: int) -> int:
     """Return how many trainings to run side by side.
 
     Args:
-        cores: the processor cores that may be used.
+        cores: The processor cores that may be used.
 
     Returns:
         `cores`, or 1 where an accelerator does the work, most of whose memory each process takes for itself.
@@ -158,7 +158,7 @@ def fed(batches: keras.utils.PyDataset) -> Any:
     misses being woken at the end of an epoch, the training waits for it, up to a minute.
 
     Args:
-        batches: batches of arrays (n, ...), with the same n in all but the last, which may have fewer rows.
+        batches: Batches of arrays (n, ...), with the same n in all but the last, which may have fewer rows.
 
     Returns:
         A `tf.data.Dataset` on TensorFlow, else `batches` itself.
@@ -187,7 +187,7 @@ def infer(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
     JAX compiles for every shape, so there n is padded to a power of two, which leaves a handful of shapes.
 
     Args:
-        model: a built model with one input.
+        model: A built model with one input.
         inputs: (n, ...).
 
     Returns:
@@ -244,10 +244,10 @@ class DataParallel:
     up to rounding. A last batch that cannot be divided equally goes to every device in full, which is as exact.
 
     Args:
-        count: the number of devices.
+        count: The number of devices.
 
     Raises:
-        DeviceError: the backend cannot share batches, or the machine has fewer devices.
+        DeviceError: The backend cannot share batches, or the machine has fewer devices.
     """
 
     def __init__(self, count: int) -> None:

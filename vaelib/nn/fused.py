@@ -22,12 +22,12 @@ def normalised_stack(x: Any, up_conv: Any, norm: Any, conv: Any, last_norm: Any,
     layers with other settings are called one after the other.
 
     Args:
-        x: a map (n, h, w, c).
-        up_conv: an up-convolution (`vaelib.nn.layers.UpConv2D`).
-        norm: the batch norm after it.
-        conv: a 1×1 convolution.
-        last_norm: the batch norm after it.
-        projection: a 1×1 convolution to one channel.
+        x: A map (n, h, w, c).
+        up_conv: An up-convolution (`vaelib.nn.layers.UpConv2D`).
+        norm: The batch norm after it.
+        conv: A 1×1 convolution.
+        last_norm: The batch norm after it.
+        projection: A 1×1 convolution to one channel.
 
     Returns:
         The output (n, 2h, 2w, 1) of the projection.

@@ -25,9 +25,9 @@ class Sampling(keras.layers.Layer):
     σ is the constant `sigma` when no log-variance is given, else exp(½ log σ²). Source: Kingma & Welling 2013.
 
     Args:
-        sigma: the constant σ.
-        seed: the noise's seed.
-        rotation: an orthogonal matrix R (d, d) that rotates the noise: ε becomes ε R. None for no rotation.
+        sigma: The constant σ.
+        seed: The noise's seed.
+        rotation: An orthogonal matrix R (d, d) that rotates the noise: ε becomes ε R. None for no rotation.
     """
 
     def __init__(self, sigma: float, seed: int, rotation: np.ndarray | None = None, **options: Any) -> None:
@@ -41,8 +41,8 @@ class Sampling(keras.layers.Layer):
         """Draw z.
 
         Args:
-            mu: the means (n, d).
-            log_variance: log σ² (n, d); None for the constant σ.
+            mu: The means (n, d).
+            log_variance: The log-variances log σ² (n, d); None for the constant σ.
 
         Returns:
             z (n, d).
@@ -69,9 +69,9 @@ class UpConv2D(keras.layers.Layer):
     by 180° with its channels exchanged.
 
     Args:
-        filters: the number of output channels.
-        activation: the name of one of Keras's activations; None for none.
-        kernel_initializer: one of Keras's initializers; Glorot's uniform one by default.
+        filters: The number of output channels.
+        activation: The name of one of Keras's activations; None for none.
+        kernel_initializer: One of Keras's initializers; Glorot's uniform one by default.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class BiasedConv2D(keras.layers.Conv2D):
     of `keras.layers.Conv2D`.
 
     Raises:
-        ValueError: a setting that this layer lacks: strides, dilation, groups, no bias, channels first.
+        ValueError: A setting that this layer lacks: strides, dilation, groups, no bias, channels first.
     """
 
     ONLY = MappingProxyType(
@@ -185,10 +185,10 @@ def fused_batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any
     """Return TensorFlow's batch norm in one kernel.
 
     Args:
-        x: a map (n, h, w, c).
-        gamma: the scale (c,).
-        beta: the shift (c,).
-        epsilon: what is added to the variance.
+        x: A map (n, h, w, c).
+        gamma: The scale (c,).
+        beta: The shift (c,).
+        epsilon: What is added to the variance.
 
     Returns:
         The normalised map (n, h, w, c), the batch's mean (c,) and its biased variance (c,).
