@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_run import TINY, same
 
-from vaelib import dataset, losses, train
+from vaelib import dataset, losses
 from vaelib.errors import DamagedError
 from vaelib.run import Run, _parts
 from vaelib.training import train
