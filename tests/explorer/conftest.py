@@ -60,7 +60,7 @@ def wild_run(book_run: Run) -> Run:
 @pytest.fixture
 def halves(wild_run: Run) -> np.ndarray:
     """(2, n): the half floats that a page gets for the decoder of `wild_run`."""
-    return packing._in_halves(packing.folded_decoder(wild_run, "best"))
+    return packing._as_half_floats(packing.folded_decoder(wild_run, "best"))
 
 
 @pytest.fixture

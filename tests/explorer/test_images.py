@@ -107,12 +107,12 @@ _DECODE = """async ([address, halves, shape, latents]) => {
     PLAIN
     const images = [], times = [], references = [];
     for (const mu of latents) {
-        const begun = performance.now();
+        const start = performance.now();
         const image = decode(decoder, mu);
         const middle = performance.now();
         plain();
         references.push(performance.now() - middle);
-        times.push(middle - begun);
+        times.push(middle - start);
         images.push([...image]);
     }
     return { images, times, references };

@@ -70,7 +70,7 @@ def test_the_sheet_moves_to_another_epoch_and_without_motion_it_is_there(
 
 
 # Where two pictures of a canvas differ: the number of pixels, and the rectangle around them.
-_DIFFERENCE = """async (pictures) => {
+_CHANGED_AREA = """async (pictures) => {
     const [first, second] = await Promise.all(pictures.map(async (address) => {
         const image = await createImageBitmap(await (await fetch(address)).blob());
         const pen = new OffscreenCanvas(image.width, image.height).getContext('2d');
@@ -101,14 +101,14 @@ def test_the_point_leaves_a_trail_in_both_spaces_until_the_epoch_changes(reader:
     assert reader.state()["at"] == [1.25, 1.0]
     after = {canvas: reader.pixels(canvas) for canvas in canvases}
     assert [canvas for canvas in canvases if after[canvas] != fresh[canvas]] == [PARAMETERS, LATENT_SPACE]
-    difference = page.evaluate(_DIFFERENCE, [fresh[PARAMETERS], after[PARAMETERS]])
+    area = page.evaluate(_CHANGED_AREA, [fresh[PARAMETERS], after[PARAMETERS]])
     box = page.locator(PARAMETERS).bounding_box()
     corners = reader.place(1.25, 1.0), reader.place(1.95, 1.7)
     (left, top), (right, bottom) = ([x - box["x"], y - box["y"]] for x, y in corners)
     # The line to the corner, two pixels wide, except for what the point's own mark covers.
-    assert difference["count"] > 1.5 * (right - left + bottom - top - 20)
-    assert left <= difference["left"] <= left + 12 and abs(difference["right"] - right) < 3
-    assert abs(difference["top"] - top) < 3 and abs(difference["bottom"] - bottom) < 3
+    assert area["count"] > 1.5 * (right - left + bottom - top - 20)
+    assert left <= area["left"] <= left + 12 and abs(area["right"] - right) < 3
+    assert abs(area["top"] - top) < 3 and abs(area["bottom"] - bottom) < 3
     best = page.get_by_label("epoch").input_value()
     for epoch in ("0", best):
         page.get_by_label("epoch").fill(epoch)

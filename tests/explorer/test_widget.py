@@ -71,10 +71,10 @@ def test_runs_that_cannot_be_shown_together_are_named(runs: dict[str, Run], tmp_
         explorer(runs, shown="other")
     smoke = Experiment.from_profile("smoke", n_images=40, epochs=1)
     flat = train(smoke.replace(latent_dim=2), tmp_path, progress=False)
-    with pytest.raises(ValueError, match="'flat' has latent_dim = 2: the explorer shows 3"):
+    with pytest.raises(ValueError, match="latent_dim = 2 in 'flat'; allowed: 3"):
         explorer({"flat": flat})
     large = train(smoke.replace(image_size=40), tmp_path, progress=False)
-    with pytest.raises(ValueError, match="'large' has image_size = 40 and 'standard' 32: only one is allowed"):
+    with pytest.raises(ValueError, match="image_size = 40 in 'large' and 32 in 'standard'; allowed: one value"):
         explorer({"standard": runs["standard"], "large": large})
 
 

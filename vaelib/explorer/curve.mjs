@@ -5,7 +5,7 @@ const HALF_EXTENT = 4.2; // units from the middle to the edge of the square fram
 const STUDY = { width: 229, height: 172, scale: 17.5, x: 118.95, y: 83.4 };
 
 /** Return n points of the curve in units as x, y, x, y, …, θ over one full turn, both ends included. */
-export function curvePoints(a, b, n) {
+function curvePoints(a, b, n) {
   const points = new Float64Array(2 * n);
   for (let i = 0; i < n; i++) {
     const theta = (2 * Math.PI * i) / (n - 1);

@@ -28,7 +28,7 @@ MOST_POINTS = 1500
 """The most training images of a run that the latent space may show: all are redrawn in every frame."""
 _MOST_DECODERS = 7  # of a run
 _MOST_PLACES = 6000  # training images of a run in the parameter space: more would hide each other
-_OTHER_BYTES = 200_000  # of those in a page: the scripts, and the picture that stands in until they run
+_OTHER_BYTES = 200_000  # of MOST_BYTES: the scripts, and the picture that stands in until they run
 _COLORS = 64  # steps of a colour map
 _LATENTS = 3
 _LARGEST = {"uint8": 255, "uint16": 65535}
@@ -48,13 +48,13 @@ class Packer:
         return part
 
     def add_range(self, array: ArrayLike, kind: str, low: ArrayLike, high: ArrayLike) -> dict[str, Any]:
-        """Append numbers as integers of `kind`, "uint8" or "uint16": 0 encodes `low`, the largest `high`.
+        """Append numbers as integers, of which 0 encodes `low` and the largest `high`; return their part of the block.
 
         Args:
-            array: (..., d).
-            kind: the integers' type.
-            low: one number, or (d,).
-            high: the same.
+            array: (..., d); what is outside the range is clipped.
+            kind: the integers' type, "uint8" or "uint16".
+            low: a number, or (d,).
+            high: likewise.
         """
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         span = np.where(high > low, high - low, 1.0)
@@ -87,11 +87,11 @@ def check(runs: Mapping[str, Run]) -> None:
         if run.epochs < 1:
             raise ValueError(f"{name!r} has no finished epoch: train it first")
         if run.experiment.latent_dim != _LATENTS:
-            raise ValueError(f"{name!r} has latent_dim = {run.experiment.latent_dim}: the explorer shows {_LATENTS}")
+            raise ValueError(f"latent_dim = {run.experiment.latent_dim} in {name!r}; allowed: {_LATENTS}")
         for setting in ("image_size", "framing", "hole_a", "hole_b", "hole_radius"):
-            ours, theirs = getattr(run.experiment, setting), getattr(runs[first].experiment, setting)
-            if ours != theirs:
-                raise ValueError(f"{name!r} has {setting} = {ours!r} and {first!r} {theirs!r}: only one is allowed")
+            value, other = getattr(run.experiment, setting), getattr(runs[first].experiment, setting)
+            if value != other:
+                raise ValueError(f"{setting} = {value!r} in {name!r} and {other!r} in {first!r}; allowed: one value")
 
 
 def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BYTES) -> tuple[dict[str, Any], bytes]:
@@ -112,15 +112,15 @@ def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BY
         raise ValueError(f"n_points = {n_points!r}; allowed: 1 to {MOST_POINTS:,}")
     check(runs)
     packer = Packer()
-    entries = [_describe(packer, name, run, n_points) for name, run in runs.items()]
+    entries = [_pack_run(packer, name, run, n_points) for name, run in runs.items()]
     bytes_left = (budget - _OTHER_BYTES) * 3 // 4 - len(packer.data)  # base64 makes 4 characters of 3 bytes
     first = next(iter(runs.values()))
     bytes_per_epoch = folded_decoder(first, "best").size * 4 + n_points  # of a run
     n = int(np.clip(bytes_left // (bytes_per_epoch * len(runs)), 1, _MOST_DECODERS))
     for entry, run in zip(entries, runs.values(), strict=True):
         epochs = spread(run.kept_epochs, n, run.best_epoch)
-        entry["errors"] = {str(epoch): _errors(packer, run, epoch, n_points) for epoch in epochs}
-        entry["decoders"] = {str(epoch): packer.add(_in_halves(folded_decoder(run, epoch))) for epoch in epochs}
+        entry["errors"] = {str(epoch): _pack_errors(packer, run, epoch, n_points) for epoch in epochs}
+        entry["decoders"] = {str(epoch): packer.add(_as_half_floats(folded_decoder(run, epoch))) for epoch in epochs}
     experiment = first.experiment
     info = {
         "image_size": experiment.image_size,
@@ -131,7 +131,7 @@ def pack(runs: Mapping[str, Run], *, n_points: int = 1000, budget: int = MOST_BY
             name: {"ends": [list(end) for end in ends], "color": figures.TRANSECT_COLORS[name]}
             for name, ends in dataset.TRANSECTS.items()
         },
-        "colormaps": {name: _colors(colormap) for name, colormap in figures.COLORMAPS.items()},
+        "colormaps": {name: _as_hexadecimal(colormap) for name, colormap in figures.COLORMAPS.items()},
         "decoder": decoder_shape(first),
         "runs": entries,
     }
@@ -150,8 +150,8 @@ def spread(epochs: Sequence[int], n: int, best: int) -> list[int]:
     """
     if n < 2:
         return [best]
-    place = np.linspace(0, 1, min(n, len(epochs))) ** (1.4 if n < len(epochs) else 1)
-    chosen = {epochs[round(float(share) * (len(epochs) - 1))] for share in place}
+    shares = np.linspace(0, 1, min(n, len(epochs))) ** (1.4 if n < len(epochs) else 1)
+    chosen = {epochs[round(float(share) * (len(epochs) - 1))] for share in shares}
     if best not in chosen:
         chosen -= {min(sorted(chosen - {epochs[0]}), key=lambda epoch: abs(epoch - best))}
     return sorted(chosen | {best})
@@ -215,11 +215,11 @@ def folded_decoder(run: Run, epoch: int | str) -> NDArray[np.float32]:
         shifts = np.einsum("uvio,i->uvo", kernel, np.broadcast_to(shift, kernel.shape[2:3]))
         biases = bias + np.einsum("pu,qv,uvo->pqo", inside, inside, shifts)
         parts += [kernel * np.reshape(scale, (-1, 1)), biases]
-        scale, shift = _norm(weights, level, model.get_layer(f"norm_{level}").epsilon)
+        scale, shift = _scale_and_shift(weights, level, model.get_layer(f"norm_{level}").epsilon)
     for layer in ("conv_4", "logits"):
         kernel, bias = weights[f"{layer}/kernel"][0, 0], weights[f"{layer}/bias"]
         parts += [kernel * scale[:, None], bias + shift @ kernel]
-        scale, shift = _norm(weights, 4, model.get_layer("norm_4").epsilon)
+        scale, shift = _scale_and_shift(weights, 4, model.get_layer("norm_4").epsilon)
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
 
 
@@ -263,7 +263,7 @@ def kept_decoder(info: Mapping[str, Any], data: bytes, run: str, epoch: int) -> 
     return unpack(data, entry["decoders"][str(epoch)]).sum(axis=0)
 
 
-def _norm(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[Numbers, Numbers]:
+def _scale_and_shift(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[Numbers, Numbers]:
     """Return the scale and the shift that a batch norm applies in inference."""
     names = ("gamma", "beta", "moving_mean", "moving_variance")
     gamma, beta, mean, variance = (weights[f"norm_{number}/{name}"] for name in names)
@@ -271,7 +271,7 @@ def _norm(weights: Mapping[str, Numbers], number: int, epsilon: float) -> tuple[
     return scale, beta - mean * scale
 
 
-def _in_halves(weights: NDArray[np.float32]) -> NDArray[np.float16]:
+def _as_half_floats(weights: NDArray[np.float32]) -> NDArray[np.float16]:
     """Return (2, n) half floats that add up to the weights (n,).
 
     One alone has 11 bits; its rounding grows to errors of 0.02 in an image, where logits are steep.
@@ -280,7 +280,7 @@ def _in_halves(weights: NDArray[np.float32]) -> NDArray[np.float16]:
     return np.stack([high, (weights - high).astype(np.float16)])
 
 
-def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, Any]:
+def _pack_run(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, Any]:
     """Pack a run, but for its errors and decoders, and return its entry of `info`."""
     data = dataset.build(run.experiment.data)
     places = data.parameters[data.train[: max(n_points, _MOST_PLACES)]]
@@ -294,7 +294,6 @@ def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, A
     return {
         "name": name,
         "label": f"{name} (γ = {run.experiment.gamma:g})",
-        "punctured": run.experiment.region == "punctured",
         "line_width": run.experiment.line_width,
         "epochs": run.epochs,
         "best": run.best_epoch,
@@ -308,14 +307,14 @@ def _describe(packer: Packer, name: str, run: Run, n_points: int) -> dict[str, A
     }
 
 
-def _errors(packer: Packer, run: Run, epoch: int, n_points: int) -> dict[str, Any]:
+def _pack_errors(packer: Packer, run: Run, epoch: int, n_points: int) -> dict[str, Any]:
     """Pack the reconstruction errors of a run's points, over each image's own variance."""
     error = point_errors(run, epoch, n_points)
     # The scale ends at the 98th percentile: with the hardest images in it, the others would have one colour.
     return packer.add_range(error, "uint8", float(np.min(error)), float(np.percentile(error, 98)))
 
 
-def _colors(colormap: str) -> str:
+def _as_hexadecimal(colormap: str) -> str:
     """Return a colour map as hexadecimal digits, six a step."""
     # The darkest tenth would be invisible on a dark page.
     colors = mpl.colormaps[colormap](np.linspace(0.1, 1, _COLORS))[:, :3]

@@ -38,9 +38,9 @@ export function openState(model) {
     state.epoch = clamp(Math.round(state.epoch), 0, run().epochs);
     state.parameters = state.parameters.map((value, i) => clamp(value, ...ranges["ab"[i]]));
     const moved = !same(before.parameters, state.parameters);
-    const otherWeights = before.run !== state.run || before.epoch !== state.epoch;
+    const weightsChanged = before.run !== state.run || before.epoch !== state.epoch;
     if (changes.mu) free = offSheet();
-    else if (moved || (otherWeights && !free)) [state.mu, free] = [onSheet(), false];
+    else if (moved || (weightsChanged && !free)) [state.mu, free] = [onSheet(), false];
     if (before.run !== state.run && !changes.view) state.view = run().view;
     if (same(before, state)) return;
     refresh(before, publish);
