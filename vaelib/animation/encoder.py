@@ -76,8 +76,8 @@ def render(
         The film's path.
 
     Raises:
-        ValueError: for another suffix and for no frames.
-        StoreError: when the film cannot be written.
+        ValueError: For another suffix and for no frames.
+        StoreError: When the film cannot be written.
     """
     path = storage.user_path(path)
     if path.suffix != ".mp4" or frames < 1:
@@ -121,7 +121,7 @@ def gif(film: str | os.PathLike[str], *, width: int = 560, fps: int = 8) -> Path
         The GIF's path.
 
     Raises:
-        StoreError: when the film cannot be read or the GIF cannot be written.
+        StoreError: When the film cannot be read or the GIF cannot be written.
     """
     film = storage.user_path(film)
     # One palette of few colours for the whole film, and only the rectangle that changed, keep it small.

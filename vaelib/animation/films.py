@@ -50,8 +50,8 @@ def rotating_embedding(
         The film's path.
 
     Raises:
-        ValueError: unless mu and ring have three latents.
-        StoreError: when the file cannot be written.
+        ValueError: Unless mu and ring have three latents.
+        StoreError: When the file cannot be written.
     """
     points = three_latents(mu)[:n_points]
     edge = None if ring is None else three_latents(ring)
@@ -110,8 +110,8 @@ def training_film(
         The film's path.
 
     Raises:
-        ValueError: unless the run has three latents and belongs to the data.
-        StoreError: when the file cannot be written.
+        ValueError: Unless the run has three latents and belongs to the data.
+        StoreError: When the file cannot be written.
     """
     track = np.stack([three_latents(mu)[:n_points] for mu in run.embeddings])  # (epochs + 1, n, 3)
     values = data.parameters[data.train][:, list(PARAMETER_RANGE).index(color)]
@@ -174,8 +174,8 @@ def sheets_in_step(
         The film's path.
 
     Raises:
-        ValueError: for other runs, or unless there is one label for each.
-        StoreError: when the file cannot be written.
+        ValueError: For other runs, or unless there is one label for each.
+        StoreError: When the file cannot be written.
     """
     tracks = [np.stack([three_latents(mu)[:n_points] for mu in run.embeddings]) for run in runs]
     if len({track.shape[1] for track in tracks}) != 1 or len(labels) != len(runs):

@@ -61,7 +61,7 @@ def save(folder: str | Path, run: Run, data: DataSet, walk: Path) -> list[Path]:
         The paths of the picture and of the GIF.
 
     Raises:
-        StoreError: when they cannot be written.
+        StoreError: When they cannot be written.
     """
     path = Path(folder) / "overview.png"
     storage.write(path, living.png(overview(run, data), colors=128))

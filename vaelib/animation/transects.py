@@ -49,9 +49,9 @@ def transect_film(
         The film's path.
 
     Raises:
-        ValueError: unless the run has three latents.
-        SettingError: for another transect.
-        StoreError: when the file cannot be written.
+        ValueError: Unless the run has three latents.
+        SettingError: For another transect.
+        StoreError: When the file cannot be written.
     """
     walks = [_walk(name, run, frames) for name in names]
     mu = three_latents(run.embeddings[run.best_epoch])[:n_points]

@@ -80,11 +80,11 @@ def build(
         The folder of the pages, `<output>/html`.
 
     Raises:
-        SettingError: for an unknown profile, parameter or chapter and for a value that is not allowed, before anything
+        SettingError: For an unknown profile, parameter or chapter and for a value that is not allowed, before anything
             is executed or removed.
-        BuildError: when a chapter cites one that is not executed, when another build works in `output`, which it
+        BuildError: When a chapter cites one that is not executed, when another build works in `output`, which it
             names, and when a chapter or the pages fail.
-        StoreError: when `output` cannot be written.
+        StoreError: When `output` cannot be written.
     """
     root = root.resolve()
     output = (output or root / "_build").resolve()

@@ -61,8 +61,8 @@ def check(folder: Path, profile: str, parameters: Mapping[str, Any], *, only: Se
         only: The names or numbers of the chapters whose checks are executed, by default all.
 
     Raises:
-        SettingError: for an unknown profile or parameter and for a value that is not allowed.
-        BuildError: when there are no chapters, one has no cell tagged `parameters`, or a check itself fails.
+        SettingError: For an unknown profile or parameter and for a value that is not allowed.
+        BuildError: When there are no chapters, one has no cell tagged `parameters`, or a check itself fails.
     """
     if profile not in PROFILES:
         raise SettingError(f"profile = {profile!r}; allowed: {', '.join(PROFILES)}")
@@ -83,8 +83,8 @@ def prepare(path: Path, parameters: Mapping[str, Any]) -> Chapter:
     """Return a chapter, or another notebook with a cell tagged `parameters`, with these parameters, checked.
 
     Raises:
-        SettingError: for a parameter that it does not have and for a value that is not allowed.
-        BuildError: when it has no cell tagged `parameters`, cannot be read, or a check itself fails.
+        SettingError: For a parameter that it does not have and for a value that is not allowed.
+        BuildError: When it has no cell tagged `parameters`, cannot be read, or a check itself fails.
     """
     namespace = _defaults(path)
     _check_names(parameters, namespace["__annotations__"], f"{path.name} has no parameter", "It has")

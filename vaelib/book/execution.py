@@ -96,7 +96,7 @@ class Executor:
         """Execute chapters and return the seconds that each took.
 
         Raises:
-            BuildError: for the first that fails; then, and at Ctrl-C, the others are stopped.
+            BuildError: For the first that fails; then, and at Ctrl-C, the others are stopped.
         """
         for chapter in chapters:
             self._stamp_file(chapter).unlink(missing_ok=True)

@@ -46,9 +46,9 @@ def execute_grid(
         notebook glued.
 
     Raises:
-        SettingError: for a parameter that the notebook does not have and for a value that is not allowed, before
+        SettingError: For a parameter that the notebook does not have and for a value that is not allowed, before
             anything is executed.
-        BuildError: when it is not such a notebook, before anything is executed.
+        BuildError: When it is not such a notebook, before anything is executed.
     """
     notebook, output = storage.user_path(notebook), storage.check_writable(output).resolve()
     tasks: dict[str, tuple[Any, ...]] = {}

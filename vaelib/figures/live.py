@@ -211,7 +211,7 @@ def epoch(run: Run) -> tuple[Figure, EpochView]:
     """Return a figure, unknown to pyplot, with the view of one epoch.
 
     Raises:
-        ValueError: unless the run has three latents.
+        ValueError: Unless the run has three latents.
     """
     figure = _figure(10.4, 3.2)
     return figure, EpochView(list(figure.subplots(1, 3, width_ratios=[1.1, 1.1, 1])), run)
@@ -225,7 +225,7 @@ def stages(run: Run, n: int = 4) -> Figure:
         n: The largest number of epochs.
 
     Raises:
-        ValueError: unless the run has three latents.
+        ValueError: Unless the run has three latents.
     """
     epochs = stage_epochs(run, n)
     figure = _figure(10.4, 5.0)

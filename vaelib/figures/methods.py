@@ -60,7 +60,7 @@ def phase_diagram(rows: Sequence[Row], names: Sequence[str] = PANELS, *, allowed
         allowed: The largest error that counts as equal, in medians of the standard loss.
 
     Raises:
-        ValueError: for an unknown quantity, or without runs of the standard loss.
+        ValueError: For an unknown quantity, or without runs of the standard loss.
     """
     if unknown := [name for name in names if name not in QUANTITIES]:
         raise ValueError(f"{', '.join(unknown)}; allowed: {', '.join(QUANTITIES)}")
@@ -126,7 +126,7 @@ def living_phase_diagram(rows: Sequence[Row]) -> Any:
     A menu chooses the quantity on the y axis among those of `QUANTITIES` that any run has; the legend hides methods.
 
     Raises:
-        ValueError: without runs.
+        ValueError: Without runs.
     """
     import plotly.graph_objects as go
 

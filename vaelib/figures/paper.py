@@ -42,7 +42,7 @@ def table(folder: Path, *fresh_runs: run.Run) -> Any:
         fresh_runs: Runs of this build.
 
     Raises:
-        DamagedError: for a kept run that is damaged.
+        DamagedError: For a kept run that is damaged.
     """
     from IPython.display import HTML
 

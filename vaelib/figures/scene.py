@@ -83,8 +83,8 @@ class Scene:
         directions = view[:2].T  # (3, 2): where each latent axis points to
         arms = 0.75 * self.reach * directions
         self.lines.set_segments(list(np.stack([origin - arms, origin + arms], axis=1)))
-        whole = np.arange(-int(0.75 * self.reach), int(0.75 * self.reach) + 1)
-        self.ticks.set_offsets(origin + (whole[:, None, None] * directions).reshape(-1, 2))
+        integers = np.arange(-int(0.75 * self.reach), int(0.75 * self.reach) + 1)
+        self.ticks.set_offsets(origin + (integers[:, None, None] * directions).reshape(-1, 2))
         for text, arm in zip(self.names, arms, strict=True):
             text.set_position(tuple(origin + 1.12 * arm))
         if title is not None:

@@ -26,7 +26,7 @@ def still(figure: Any) -> Figure:
     """Draw a Plotly figure of scatters, lines and surfaces, in two or three dimensions, unknown to pyplot.
 
     Raises:
-        ValueError: for traces of another kind.
+        ValueError: For traces of another kind.
     """
     panels: dict[str, list[Any]] = {}
     for trace in figure.data:

@@ -115,7 +115,7 @@ def show_plotly(figure: Any, alt: str, *, height: int = 520) -> Any:
         height: In pixels.
 
     Raises:
-        ValueError: for a figure that `vaelib.figures.stills.still` cannot draw.
+        ValueError: For a figure that `vaelib.figures.stills.still` cannot draw.
     """
     figure.update_layout(
         template="plotly_white", height=height, margin={"l": 10, "r": 10, "t": 30, "b": 10}, font={"size": 13}
@@ -165,8 +165,8 @@ def frame_slider(names: Sequence[str], prefix: str, *, active: int = 0) -> dict[
         prefix: What stands before the label of the current step.
         active: The step that is shown first.
     """
-    how = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
-    steps = [{"label": name, "method": "animate", "args": [[name], how]} for name in names]
+    animation = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    steps = [{"label": name, "method": "animate", "args": [[name], animation]} for name in names]
     return {"steps": steps, "active": active, "currentvalue": {"prefix": prefix}, "pad": {"t": 40}}
 
 

@@ -76,7 +76,7 @@ def turns(mu: ArrayLike, factors: ArrayLike) -> dict[str, Turned]:
         By name: where |xy| is "lowest", where it is "highest", and the "independent" components.
 
     Raises:
-        ValueError: where all images lie on a line.
+        ValueError: Where all images lie on a line.
     """
     # A picture may show a sheet that has hardly unfolded, such as after the few steps of the smoke profile.
     plane = unmixing.sphered(mu, threshold=0)

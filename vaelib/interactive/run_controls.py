@@ -24,7 +24,7 @@ def latent_explorer(run: Run) -> Control | Figure:
     straight off the sheet, to both sides.
 
     Raises:
-        ValueError: unless the run has three latents.
+        ValueError: Unless the run has three latents.
     """
     sheet = analysis.embedding.Sheet(run)
     if notebook.is_static():
@@ -89,7 +89,7 @@ def epoch_explorer(run: Run) -> Control | Figure:
     The slider begins at the best epoch. A page without a kernel gets the sheet at a few epochs up to the best.
 
     Raises:
-        ValueError: unless the run has three latents.
+        ValueError: Unless the run has three latents.
     """
     if notebook.is_static():
         return figures.live.stages(run)
