@@ -14,7 +14,10 @@ _CODE = re.compile(r"(:[\w:.+-]+:)?(`+)([^`]+)\2")  # `code`, ``code`` or :role:
 
 # Docstrings: in their text |x| and val_ are no marks of reStructuredText, and code may stand in single backticks. This
 # comes before napoleon reads the sections (Args, Returns, Raises). A class of settings is documented by the
-# descriptions of its fields; its signature would be a wall.
+# descriptions of its fields; its signature would be a wall. Of an attribute, napoleon takes what precedes the first
+# colon for its type; here it is a part of the sentence, so the colon is hidden until napoleon is through.
+
+_HIDDEN_COLON = "\0"
 
 
 def _restructured(text: str) -> str:
@@ -32,13 +35,19 @@ def _escaped(text: str) -> str:
 
 
 def _process_docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = _restructured("\n".join(lines)).split("\n")
+    text = _restructured("\n".join(lines))
+    lines[:] = (text.replace(":", _HIDDEN_COLON) if what in ("attribute", "data", "property") else text).split("\n")
     if _is_settings(thing):
         own = inspect.get_annotations(thing)
         fields = {field: info for field, info in thing.__pydantic_fields__.items() if field in own}
         for field, info in fields.items():
-            lines.append(f"* ``{field}`` = ``{info.default!r}``: {_restructured(info.description or '')}")
+            default = "" if info.is_required() else f" = ``{info.default!r}``"
+            lines.append(f"* ``{field}``{default}: {_restructured(info.description or '')}")
         lines.append("")
+
+
+def _show_colons(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = [line.replace(_HIDDEN_COLON, ":") for line in lines]
 
 
 def _process_signature(app: Sphinx, what: str, name: str, thing: Any, options: Any, *signature: str | None) -> Any:
@@ -100,6 +109,7 @@ def _write_redirect(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _process_docstring, priority=400)
+    app.connect("autodoc-process-docstring", _show_colons, priority=600)
     app.connect("autodoc-process-signature", _process_signature)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _with_corrected_roles)
