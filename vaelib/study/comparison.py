@@ -79,12 +79,16 @@ class Setting:
 
 
 def pick(rows: Sequence[Row], **settings: Any) -> list[Row]:
-    """Return the rows whose settings equal the given ones, all others of `BASE` being at their base, by seed.
+    """Return the rows that have the given settings, and all others of `BASE` at their base, ordered by seed.
 
     Without a weight (gamma = 0) any penalty is the same. A setting that a row lacks counts as at its base.
 
+    Args:
+        rows: The runs to pick from.
+        settings: Values by the names in `vaelib.study.methods.BASE`.
+
     Raises:
-        SettingError: For a setting that is not in `BASE`.
+        SettingError: A name is not in `BASE`.
     """
     if unknown := sorted(set(settings) - set(BASE)):
         raise SettingError(f"{unknown[0]!r} is not a setting that runs are picked by; allowed: {', '.join(BASE)}")
@@ -96,7 +100,7 @@ def pick(rows: Sequence[Row], **settings: Any) -> list[Row]:
 
 
 def tried(rows: Sequence[Row], name: str, **settings: Any) -> list[Any]:
-    """Return in order which values of one setting the rows have, all others being as in `pick`."""
+    """Return in order the values that the rows have of the setting `name`, all others being as in `pick`."""
     candidates = sorted({row.get(name, BASE[name]) for row in rows})
     return [value for value in candidates if pick(rows, **{**settings, name: value})]
 
@@ -184,7 +188,7 @@ def at_equal_error(rows: Sequence[Row], allowed: float = 1.25) -> list[Setting]:
         allowed: How many times the standard loss's median relative error a setting's may be, 1 or more.
 
     Raises:
-        ValueError: For another `allowed`, and without runs of the standard loss.
+        ValueError: `allowed` is below 1, or no run is of the standard loss.
     """
     if not allowed >= 1:
         raise ValueError(f"allowed = {allowed!r}; allowed: numbers from 1")
@@ -229,15 +233,19 @@ def alive(setting: Setting) -> bool:
 
 
 def sided(groups: Sequence[Setting], others: Sequence[Row], name: str, word: str) -> str:
-    """Return "a, b and c": the settings that lie "above" or "below" other runs in a quantity, seed by seed.
+    """Return "a, b and c": the labels of the settings that lie on one side of other runs, "none" for none.
 
-    That is `difference` with its whole interval on that side of 0; "none" where no setting lies there.
+    Args:
+        groups: The settings.
+        others: The runs that they are compared with, seed by seed.
+        name: The column that is compared.
+        word: The side, "above" or "below": that of 0 on which the whole interval of `difference` lies.
     """
     return listed([group.label for group in groups if difference(group.rows, others, name).side() == word])
 
 
 def sides(groups: Sequence[Setting], others: Sequence[Row], names: Sequence[str]) -> dict[tuple[str, str], list[str]]:
-    """Return by quantity and by "above" or "below" the names of the methods that lie there, judged as by `sided`."""
+    """Return by column and by "above" or "below" the names of the methods that lie there, judged as by `sided`."""
     return {
         (name, word): [group.method.name for group in groups if difference(group.rows, others, name).side() == word]
         for name in names

@@ -1,4 +1,4 @@
-"""Where a sheet points in the latent space: its normal, its factors' directions, and whether chance would do that."""
+"""Where a sheet points in the latent space: its normal, its factors' directions, and a test for uniform directions."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,34 +10,44 @@ from vaelib.study.quantities import Row
 def sheet_normal(row: Row) -> Numbers | None:
     """Return the unit normal (3,) of a run's sheet, the cross product of the factors' directions, with normal_3 ≥ 0.
 
-    None where the directions are unknown, of no length or parallel, or the latents are not three.
+    None where a direction is unknown or of length 0, where the two are parallel, and unless the run has three latents.
     """
-    ways = [factor_direction(row, factor) for factor in "ab"]
-    if ways[0] is None or ways[1] is None:
+    direction_a, direction_b = (factor_direction(row, factor) for factor in "ab")
+    if direction_a is None or direction_b is None:
         return None
-    normal = np.cross(ways[0], ways[1])
+    normal = np.cross(direction_a, direction_b)
     length = float(np.linalg.norm(normal))
     return _upward(normal / length) if length > 1e-9 else None
 
 
 def factor_direction(row: Row, factor: str) -> Numbers | None:
-    """Return the unit vector (3,) along which the latents move with a factor, turned so that its last part is ≥ 0.
+    """Return the unit vector (3,) along which the latents move with a factor, its sign such that the last part is ≥ 0.
 
-    None where it is unknown or of no length, or the latents are not three.
+    None where it is unknown or of length 0, and unless the run has three latents.
+
+    Args:
+        row: A run.
+        factor: "a" or "b".
     """
     parts = [row.get(f"direction_{factor}_{k}") for k in (1, 2, 3)]
     if None in parts or row.get("latent_dim", 3) != 3:
         return None
-    way = np.array(parts, dtype=np.float64)
-    length = float(np.linalg.norm(way))
-    return _upward(way / length) if length > 0 else None
+    direction = np.array(parts, dtype=np.float64)
+    length = float(np.linalg.norm(direction))
+    return _upward(direction / length) if length > 0 else None
 
 
 def equal_area(axes: ArrayLike) -> Numbers:
-    """Return (n, 2): unit vectors of the upper hemisphere (n, 3) on a disc of radius 1, by Lambert's projection.
+    """Return (n, 2): unit vectors of the upper hemisphere on a disc of radius 1, by Lambert's projection.
 
     Equal areas stay equal, so that uniform directions fill the disc evenly. The third axis is the centre, the other
-    two lie on the rim. Raises ValueError for other shapes and for vectors that are not of length 1 or point down.
+    two lie on the rim.
+
+    Args:
+        axes: Vectors (n, 3) of length 1 whose third part is not negative.
+
+    Raises:
+        ValueError: The shape is another, or a vector is not of length 1 or points down.
     """
     vectors = np.asarray(axes, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != 3:
@@ -48,11 +58,18 @@ def equal_area(axes: ArrayLike) -> Numbers:
 
 
 def uniform_chance(axes: ArrayLike, *, draws: int = 4999, seed: int = 0) -> float:
-    """Return how often as many uniform axes lie at least as unevenly as these (n, 3), a p-value from above 0 to 1.
+    """Return the p-value, in (0, 1], of Bingham's test that axes are uniform on the sphere, whatever their signs.
 
-    Bingham's statistic, 15/2 n Σ (λ_k - 1/3)² with λ the eigenvalues of the mean of v vᵀ, compared with `draws`
-    simulated sets (`numpy.random.default_rng(seed)`) rather than with its limit. It does not see the axes' signs.
-    Raises ValueError for fewer than 2 axes. Source: Mardia & Jupp 2000, section 10.7.1.
+    The statistic is 15/2 n Σ (λ_k - 1/3)², with λ the eigenvalues of the mean of v vᵀ. It is compared with simulated
+    sets of as many uniform axes rather than with its limit. Source: Mardia & Jupp 2000, section 10.7.1.
+
+    Args:
+        axes: Unit vectors (n, 3), n from 2.
+        draws: The number of simulated sets.
+        seed: Theirs, for `numpy.random.default_rng`.
+
+    Raises:
+        ValueError: The shape is another.
     """
     vectors = np.asarray(axes, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != 3 or len(vectors) < 2:
@@ -68,7 +85,7 @@ def _upward(vector: Numbers) -> Numbers:
 
 
 def _unevenness(vectors: Numbers) -> Numbers:
-    """Return (m,) Bingham statistics of sets of axes (m, n, 3)."""
+    """Return (m,): Bingham's statistic of m sets of axes (m, n, 3)."""
     n = vectors.shape[1]
     mean = np.einsum("mni,mnj->mij", vectors, vectors) / n
     return np.asarray(7.5 * n * ((mean**2).sum(axis=(1, 2)) - 1 / 3))

@@ -1,17 +1,22 @@
-"""What the term E|xy| makes of factors on the axes and at 45° to them, in closed form or by quadrature."""
+"""The term E|xy| for factors on the axes and at 45° to them, in closed form or by quadrature."""
 
 import numpy as np
 from scipy import integrate, special
 
 from vaelib.disentanglement import unmixing
-from vaelib.study.orientation import Numbers
+from vaelib.statistics import Numbers
 
 
 def excess_kurtosis(shape: float) -> float:
-    """Return the excess kurtosis of the generalised normal distribution, whose density is that of exp(-|s|^shape).
+    """Return the excess kurtosis of the generalised normal distribution, with density proportional to exp(-|s|^shape).
 
-    Shape 1 is Laplace's (3), 2 the normal (0); with growing shape it nears the uniform (-1.2). Raises ValueError for
-    a shape that is not above 0.
+    It is 3 for shape 1 (Laplace), 0 for 2 (normal), and tends to -1.2 (uniform) as the shape grows.
+
+    Args:
+        shape: Above 0; infinity is the uniform distribution.
+
+    Raises:
+        ValueError: The shape is not above 0.
     """
     _check_shape(shape)
     if np.isinf(shape):
@@ -23,8 +28,13 @@ def excess_kurtosis(shape: float) -> float:
 def on_axes(shape: float) -> float:
     """Return E|xy| of two independent factors of variance 1 that lie on the axes: (E|s|)².
 
-    The factors are generalised normal (`excess_kurtosis`); an infinite shape is the uniform. 3/4 for the uniform, 2/π
-    for the normal, 1/2 for Laplace's. Raises ValueError for a shape that is not above 0.
+    It is 3/4 for uniform factors, 2/π for normal ones, 1/2 for Laplace's.
+
+    Args:
+        shape: That of the factors' generalised normal distribution, as in `excess_kurtosis`.
+
+    Raises:
+        ValueError: The shape is not above 0.
     """
     _check_shape(shape)
     if np.isinf(shape):
@@ -36,8 +46,14 @@ def on_axes(shape: float) -> float:
 def on_diagonal(shape: float) -> float:
     """Return E|xy| of the same factors turned by 45°: ½ E|s² - t²|, by quadrature.
 
-    With u(G) the quantiles of s² it is the integral of u (2G - 1) over G from 0 to 1 (Gini's mean difference). 1/2 for
-    the uniform, 2/π for the normal, 3/4 for Laplace's. Raises ValueError for a shape that is not above 0.
+    With u(G) the quantiles of s², it is the integral of u (2G - 1) over G from 0 to 1 (half of Gini's mean difference).
+    It is 1/2 for uniform factors, 2/π for normal ones, 3/4 for Laplace's.
+
+    Args:
+        shape: That of the factors' generalised normal distribution, as in `excess_kurtosis`.
+
+    Raises:
+        ValueError: The shape is not above 0.
     """
     _check_shape(shape)
     if np.isinf(shape):
@@ -52,7 +68,7 @@ def on_diagonal(shape: float) -> float:
 
 
 def turned_square(angle: float, n: int = 24) -> tuple[Numbers, Numbers]:
-    """Return an even grid (n², 2) of factors of variance 1, turned by `angle` (degrees), and the factors themselves."""
+    """Return an even grid (n², 2) of factors of variance 1, turned by `angle` (degrees), and the grid itself."""
     line = (np.arange(n) + 0.5) / n * 2 - 1
     factors = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     factors = factors / factors.std(axis=0)

@@ -1,7 +1,7 @@
 """The many trainings behind the book's last chapters, as one table: fresh ones, or the table that the project keeps.
 
-`sweep.yml` beside this module says which trainings. Their runs lie in a folder `sweep` among the book's runs. A build
-that trains only some of them shows the kept table, whose intervals rest on all seeds, and holds its own against it.
+`sweep.yml` beside this module lists the trainings. Their runs are in a folder `sweep` among the book's runs. A build
+that trains only some of them shows the kept table, whose intervals rest on all seeds, and compares its own with that.
 """
 
 import html
@@ -20,21 +20,21 @@ from vaelib.sweep import tables
 from vaelib.system import provenance
 
 PLAN = Path(__file__).with_name("sweep.yml")
+"""The sweep file of the study's trainings."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of the trainings, and where they come from.
-
-    `rows`: those of `vaelib.sweep.tables.table`; `fresh`: whether this machine trained them; `origin`: git commit,
-    versions and hardware of the machine that did. `anew`: beside a kept table, those of its trainings that were made
-    again here, as a fresh table of their own.
-    """
+    """The rows of the trainings, and where they come from."""
 
     rows: list[dict[str, Any]]
+    """A row per run, as `vaelib.sweep.tables.row` returns it."""
     fresh: bool
+    """Whether this machine trained them."""
     origin: dict[str, Any]
+    """The git commit, the versions and the hardware of the machine that did."""
     anew: "Table | None" = None
+    """Beside a kept table, a fresh one of those of its trainings that were made again here."""
 
     @property
     def seeds(self) -> int:
@@ -47,23 +47,23 @@ class Table:
         return self if self.fresh else self.anew
 
     def note(self) -> Any:
-        """Return a line for display: how many trainings there are, whose, and how those made again here fit them."""
+        """Return a line for display: how many trainings, made where, and how many comparisons of those anew agree."""
         from IPython.display import HTML
 
-        whose = "trained to make this page" if self.fresh else "from the table that is kept with the project"
-        told = f"{_counted(self.rows)}, {whose} ({_where(self.origin)})."
+        source = "trained to make this page" if self.fresh else "from the table that is kept with the project"
+        text = f"{_counted(self.rows)}, {source} ({_machine(self.origin)})."
         if self.anew is not None:
-            compared = replication.compare(self.anew.rows, both_rounds())
-            apart = sum(one.apart for one in compared)
-            told += f" Trained again to make this page: {_counted(self.anew.rows)} ({_where(self.anew.origin)}); "
-            told += f"{len(compared) - apart} of {len(compared)} comparisons with the kept ones agree."
-        return HTML(f'<p class="provenance">{html.escape(told)}</p>')
+            comparisons = replication.compare(self.anew.rows, both_rounds())
+            agreeing = sum(not comparison.apart for comparison in comparisons)
+            text += f" Trained again to make this page: {_counted(self.anew.rows)} ({_machine(self.anew.origin)}); "
+            text += f"{agreeing} of {len(comparisons)} comparisons with the kept ones agree."
+        return HTML(f'<p class="provenance">{html.escape(text)}</p>')
 
 
 def plan(seeds: int | None = None) -> list[Experiment]:
-    """Return the experiments of the study, with at most so many seeds of each setting; None: all."""
-    whole = sweep.read(PLAN)
-    return (whole if seeds is None else whole.limited(seeds)).experiments()
+    """Return the experiments of the study, with at most `seeds` of each setting, all for None."""
+    grid = sweep.read(PLAN)
+    return (grid if seeds is None else grid.limited(seeds)).experiments()
 
 
 def committed() -> Table:
@@ -80,21 +80,27 @@ def earlier() -> Table:
 
 
 def both_rounds() -> list[dict[str, Any]]:
-    """Return the rows of both kept rounds: what fresh trainings are held against.
+    """Return the rows of both kept rounds, with which fresh trainings are compared.
 
-    The same seed ends elsewhere on another processor, so one round alone would tell too small a spread.
+    The same seed ends elsewhere on another processor, so a single round would underestimate the scatter.
     """
     return [*committed().rows, *earlier().rows]
 
 
 def table(seeds: int | None = None, profile: str = "book", *, root: Path | None = None) -> Table:
-    """Return the table of the study: what is not yet trained is trained first, side by side, with progress.
+    """Return the table of the study: what is not yet trained is trained first, side by side, with a progress bar.
 
-    seeds: as `plan` takes them. With fewer trainings than the kept table has, all of them its own, that table is
-    returned with the fresh one as its `anew`: two seeds would leave most claims undecided that twenty decide. 0 gives
-    the kept table alone, and so does the profile "smoke", for which training would take too long. root: the folder of
-    the runs, by default that of the chapters. Raises SettingError for a negative number of seeds, and where the kept
-    table is missing, before anything is trained; BuildError when a training fails twice, and names it.
+    Where the fresh trainings are only some of the kept table's, that is returned, with the fresh table as its `anew`:
+    two seeds would leave most claims undecided that twenty decide.
+
+    Args:
+        seeds: The most seeds of a setting, None for all; 0 returns the kept table alone.
+        profile: The chapter's; "smoke" returns the kept table alone, since training would take too long.
+        root: The folder of the runs, by default that of the chapters.
+
+    Raises:
+        SettingError: `seeds` is negative, or the kept table is missing; before anything is trained.
+        BuildError: A training failed twice; the message names it.
     """
     if seeds is not None and seeds < 0:
         raise SettingError(f"sweep_seeds = {seeds!r}; allowed: whole numbers from 0, and None for all")
@@ -114,30 +120,44 @@ def table(seeds: int | None = None, profile: str = "book", *, root: Path | None 
 
 
 def trained(experiments: Sequence[Experiment], root: Path) -> list[dict[str, Any]]:
-    """Train and measure several experiments side by side and return their rows of a table, in the same order.
+    """Train and measure experiments side by side and return their rows of a table, in the same order.
 
-    root: the folder of the runs. Raises BuildError when a training fails twice, and names it.
+    Args:
+        experiments: One per run.
+        root: The folder of the runs.
+
+    Raises:
+        BuildError: A training failed twice; the message names it.
     """
     outcome = sweep.train_grid(experiments, root)
     if outcome.failed:
         name, reason = next(iter(outcome.failed.items()))
         raise BuildError(f"failed trainings: {len(outcome.failed)} of {len(experiments)}; {name}: {reason}")
-    return [outcome.finished[each.name] for each in experiments]
+    return [outcome.finished[experiment.name] for experiment in experiments]
 
 
-def keep(found: Table, folder: Path) -> list[Path]:
-    """Write a table as table.csv, table.parquet and provenance.json into a folder and return the three paths.
+def keep(made: Table, folder: Path) -> list[Path]:
+    """Save a table as table.csv, table.parquet and provenance.json.
 
-    Of a kept table with trainings made again here (`anew`), these are written. The provenance has, besides the
-    table's origin, the commits of all its runs and the fingerprint of the rules.
+    The provenance has, besides the table's origin, the commits of all its runs and the fingerprint of the rules.
+
+    Args:
+        made: What `table` returned; of a kept table with trainings made again here (`anew`), only those are saved.
+        folder: Where to; it is made if it does not exist.
+
+    Returns:
+        The three paths.
+
+    Raises:
+        StoreError: A file cannot be written.
     """
-    found = found.anew or found
+    made = made.anew or made
     folder.mkdir(parents=True, exist_ok=True)
-    written = tables.write_table(tables.table(found.rows), folder / "table")
-    commits = sorted({str(row.get("git_commit")) for row in found.rows})
-    told = {"runs": len(found.rows), "fresh": found.fresh, "commits": commits, "rules": claims.fingerprint()}
-    origin = {**found.origin, **told}
-    storage.write(folder / "provenance.json", (json.dumps(origin, indent=1) + "\n").encode())
+    written = tables.write_table(tables.table(made.rows), folder / "table")
+    commits = sorted({str(row.get("git_commit")) for row in made.rows})
+    about = {"runs": len(made.rows), "fresh": made.fresh, "commits": commits, "rules": claims.fingerprint()}
+    content = {**made.origin, **about}
+    storage.write(folder / "provenance.json", (json.dumps(content, indent=1) + "\n").encode())
     return [*written, folder / "provenance.json"]
 
 
@@ -147,20 +167,16 @@ def _read(name: str, origin: str) -> Table:
     return Table(rows, fresh=False, origin=json.loads((folder / f"{origin}.json").read_text(encoding="utf-8")))
 
 
-def _where(origin: dict[str, Any]) -> str:
+def _machine(origin: dict[str, Any]) -> str:
     return f"{origin['hardware']['processor']}, commit {(origin['git_commit'] or 'unknown')[:12]}"
 
 
 def _counted(rows: list[dict[str, Any]]) -> str:
     """Return "104 trainings, 2 seeds a setting"."""
-    seeds = sorted({_seeds_of(rows, setting) for setting in {_setting(row) for row in rows}})
-    span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return f"{len(rows)} trainings, {span} {'seed' if seeds == [1] else 'seeds'} a setting"
-
-
-def _setting(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in sorted(set(Experiment.model_fields) - {"seed"}) if name in row)
-
-
-def _seeds_of(rows: list[dict[str, Any]], setting: tuple[Any, ...]) -> int:
-    return len({row["seed"] for row in rows if _setting(row) == setting})
+    names = sorted(set(Experiment.model_fields) - {"seed"})
+    seeds_of: dict[tuple[Any, ...], set[int]] = {}  # by setting
+    for row in rows:
+        seeds_of.setdefault(tuple(row[name] for name in names if name in row), set()).add(row["seed"])
+    counts = sorted({len(seeds) for seeds in seeds_of.values()})
+    span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{len(rows)} trainings, {span} {'seed' if counts == [1] else 'seeds'} a setting"
