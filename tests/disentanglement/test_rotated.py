@@ -12,15 +12,15 @@ from vaelib.disentanglement import rotated
 from vaelib.geometry import tangents
 
 Numbers = np.ndarray
-SCORES: dict[str, tuple[Callable[[Numbers, Numbers], rotated.Turned], Callable[[Numbers, Numbers], float]]] = {
+SCORES: dict[str, tuple[Callable[[Numbers, Numbers], rotated.RotationScores], Callable[[Numbers, Numbers], float]]] = {
     "entanglement": (lambda mu, _: rotated.entanglement(mu), lambda mu, _: losses.entanglement(mu)),
-    "alignment": (rotated.alignment, lambda mu, factors: metrics.alignment(living(mu), factors)),
-    "sap": (rotated.sap, lambda mu, factors: disentanglement.sap(living(mu), factors, shuffles=0).value),
+    "alignment": (rotated.alignment, lambda mu, factors: metrics.alignment(active_only(mu), factors)),
+    "sap": (rotated.sap, lambda mu, factors: disentanglement.sap(active_only(mu), factors, shuffles=0).value),
     "mean_correlation": (
         lambda mu, _: rotated.mean_correlation(mu),
-        lambda mu, _: disentanglement.mean_correlation(living(mu)).value,
+        lambda mu, _: disentanglement.mean_correlation(active_only(mu)).value,
     ),
-    "mig": (rotated.mig, lambda mu, factors: disentanglement.mig(living(mu), factors, shuffles=0).value),
+    "mig": (rotated.mig, lambda mu, factors: disentanglement.mig(active_only(mu), factors, shuffles=0).value),
     "tangent_alignment": (
         lambda mu, _: rotated.tangent_alignment(mu),
         lambda mu, _: tangents.tangent_alignment(mu, draws=1).value,
@@ -28,7 +28,7 @@ SCORES: dict[str, tuple[Callable[[Numbers, Numbers], rotated.Turned], Callable[[
 }
 
 
-def living(mu: Numbers) -> Numbers:
+def active_only(mu: Numbers) -> Numbers:
     return np.where(disentanglement.active(mu), mu, 0.0)
 
 

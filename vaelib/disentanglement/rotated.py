@@ -15,10 +15,10 @@ from vaelib import disentanglement, metrics
 from vaelib.geometry import tangents
 from vaelib.statistics import Numbers
 
-Turned = Callable[[Numbers], Numbers]
+RotationScores = Callable[[Numbers], Numbers]
 
 
-def entanglement(mu: Numbers) -> Turned:
+def entanglement(mu: Numbers) -> RotationScores:
     """Return the scores of `vaelib.losses.entanglement`, for d from 2."""
     d = mu.shape[1]
     squares = (mu**2).sum(axis=1).mean()  # a rotation keeps them
@@ -58,7 +58,7 @@ def correlations(
     return matrices
 
 
-def alignment(mu: Numbers, factors: Numbers, *, threshold: float = disentanglement.ACTIVE) -> Turned:
+def alignment(mu: Numbers, factors: Numbers, *, threshold: float = disentanglement.ACTIVE) -> RotationScores:
     """Return the scores of `vaelib.metrics.alignment`, for few latents and factors: it tries all assignments.
 
     Args:
@@ -80,14 +80,14 @@ def alignment(mu: Numbers, factors: Numbers, *, threshold: float = disentangleme
     return scores
 
 
-def sap(mu: Numbers, factors: Numbers) -> Turned:
+def sap(mu: Numbers, factors: Numbers) -> RotationScores:
     """Return the scores of `vaelib.disentanglement.sap`."""
     d = mu.shape[1]
     matrices = correlations(mu, factors)
     return lambda rotations: disentanglement.gap(matrices(rotations)[:, :d, d:] ** 2).mean(axis=-1)
 
 
-def mean_correlation(mu: Numbers) -> Turned:
+def mean_correlation(mu: Numbers) -> RotationScores:
     """Return the scores of `vaelib.disentanglement.mean_correlation`."""
     matrices = correlations(mu, mu[:, :0])
     first, second = np.triu_indices(mu.shape[1], 1)
@@ -99,8 +99,12 @@ def mean_correlation(mu: Numbers) -> Turned:
     return scores
 
 
-def mig(mu: Numbers, factors: Numbers) -> Turned:
-    """Return the scores of `vaelib.disentanglement.mig`. Raises ValueError as it does."""
+def mig(mu: Numbers, factors: Numbers) -> RotationScores:
+    """Return the scores of `vaelib.disentanglement.mig`.
+
+    Raises:
+        ValueError: As in that function.
+    """
     gap, covariance = disentanglement.information_gap(factors), metrics.covariance(mu)
 
     def scores(rotations: Numbers) -> Numbers:
@@ -111,10 +115,13 @@ def mig(mu: Numbers, factors: Numbers) -> Turned:
     return scores
 
 
-def tangent_alignment(mu: Numbers) -> Turned:
+def tangent_alignment(mu: Numbers) -> RotationScores:
     """Return the scores of `vaelib.geometry.tangents.tangent_alignment`, for d from 3.
 
-    The planes rotate with the points, so they are computed only once. Raises ValueError as it does.
+    The planes rotate with the points, so they are computed only once.
+
+    Raises:
+        ValueError: As in that function.
     """
     frames, plane = tangents.tangent_planes(mu)
     n, d, m = frames.shape
