@@ -158,7 +158,7 @@ def _binned(values: Numbers, bins: int) -> NDArray[np.int64]:
     np.put_along_axis(binned, order, _bin_of_rank(np.arange(1.0, n + 1), bins, n)[None], axis=-1)
     ordered = np.take_along_axis(columns, order, axis=-1)
     tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=-1)
-    if tied.any():  # seldom, and slower
+    if tied.any():  # rare, and slower
         binned[tied] = _bin_of_rank(scipy.stats.rankdata(columns[tied], method="average", axis=-1), bins, n)
     result[varies] = binned
     return result
@@ -176,7 +176,7 @@ def _information(rows: NDArray[np.int64], columns: NDArray[np.int64], bins: int)
     pairs += bins**2 * np.arange(len(pairs))[:, None]
     joint = np.bincount(pairs.ravel(), minlength=bins**2 * len(pairs)).reshape(-1, bins, bins)
     share = np.arange(n + 1) / n
-    terms = xlogy(share, share)  # of each possible count
+    terms = xlogy(share, share)  # for each possible count
     alone = terms[joint.sum(axis=1)].sum(axis=1) + terms[joint.sum(axis=2)].sum(axis=1)
     result = terms[joint].sum(axis=(1, 2)) - alone
-    return np.where(result > 1e-12, result, 0.0).reshape(shape)  # rounding is no information
+    return np.where(result > 1e-12, result, 0.0).reshape(shape)  # rounding carries no information

@@ -61,8 +61,8 @@ def beta_vae_score(
     """
     _check(votes, batch, 1)
     generator = np.random.default_rng(seed)
-    alive, spread = _spread(encode, settings, threshold, generator)
-    if not alive.any():
+    mask, spread = _spread(encode, settings, threshold, generator)
+    if not mask.any():
         return Score(0.0, 1 / _FACTORS)
 
     def features(labels: NDArray[np.int64]) -> Numbers:
@@ -70,7 +70,7 @@ def beta_vae_score(
         for vote, factor in enumerate(labels):
             pairs[vote, :, 1, factor] = pairs[vote, :, 0, factor]
         codes = _codes(encode, settings, pairs.reshape(-1, _FACTORS)).reshape(len(labels), batch, 2, -1)
-        return np.abs(codes[:, :, 0] - codes[:, :, 1]).mean(axis=1)[:, alive] / spread[alive]
+        return np.abs(codes[:, :, 0] - codes[:, :, 1]).mean(axis=1)[:, mask] / spread[mask]
 
     train_labels, test_labels = _labels(votes, generator), _labels(votes, generator)
     train, test = features(train_labels), features(test_labels)
@@ -114,8 +114,8 @@ def factor_vae_score(
     """
     _check(votes, batch, 2)
     generator = np.random.default_rng(seed)
-    alive, spread = _spread(encode, settings, threshold, generator)
-    if not alive.any():
+    mask, spread = _spread(encode, settings, threshold, generator)
+    if not mask.any():
         return Score(0.0, 1 / _FACTORS)
 
     def units(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,11 +123,11 @@ def factor_vae_score(
         for vote, factor in enumerate(labels):
             groups[vote, :, factor] = groups[vote, 0, factor]
         codes = _codes(encode, settings, groups.reshape(-1, _FACTORS)).reshape(len(labels), batch, -1)
-        return np.argmin(codes.var(axis=1, ddof=1)[:, alive] / spread[alive] ** 2, axis=1)
+        return np.argmin(codes.var(axis=1, ddof=1)[:, mask] / spread[mask] ** 2, axis=1)
 
     train_labels, test_labels = _labels(votes, generator), _labels(votes, generator)
     train, test = units(train_labels), units(test_labels)
-    table = np.zeros((int(alive.sum()), _FACTORS), dtype=np.int64)
+    table = np.zeros((int(mask.sum()), _FACTORS), dtype=np.int64)
     np.add.at(table, (train, train_labels), 1)
     return Score(float(np.mean(table.argmax(axis=1)[test] == test_labels)), 1 / _FACTORS)
 
