@@ -153,9 +153,9 @@ def linear_r2(mu: ArrayLike, factors: ArrayLike) -> LinearR2:
     return LinearR2(*(Interval(float(estimates[k]), *map(float, ends[k])) for k in range(2)))
 
 
-def overlap(one: Dimension, other: Dimension) -> str:
+def overlap(dimension: Dimension, other: Dimension) -> str:
     """Return in words whether the intervals of two dimensions "overlap" or "do not overlap"."""
-    return "overlap" if one.low <= other.high and other.low <= one.high else "do not overlap"
+    return "overlap" if dimension.low <= other.high and other.low <= dimension.high else "do not overlap"
 
 
 class Turning(NamedTuple):

@@ -239,7 +239,7 @@ def sided(groups: Sequence[Setting], others: Sequence[Row], name: str, word: str
         groups: The settings.
         others: The runs that they are compared with, seed by seed.
         name: The column that is compared.
-        word: The side, "above" or "below": that of 0 on which the whole interval of `difference` lies.
+        word: "above" or "below": the side of 0 on which the whole interval of `difference` has to lie.
     """
     return listed([group.label for group in groups if difference(group.rows, others, name).side() == word])
 

@@ -105,9 +105,9 @@ def side_by_side(
     ]
 
 
-def contradict(one: claims.Finding, other: claims.Finding) -> bool:
+def contradict(finding: claims.Finding, other: claims.Finding) -> bool:
     """Tell whether one finding says that its claim holds and the other that it fails."""
-    return {one.verdict, other.verdict} == {"holds", "fails"}
+    return {finding.verdict, other.verdict} == {"holds", "fails"}
 
 
 def numbers(rows: Sequence[Row], rule: claims.Rule, **settings: Any) -> list[float]:
