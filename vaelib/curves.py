@@ -79,7 +79,7 @@ def points(a: float, b: float, n: int = _STUDY_POINTS) -> Numbers:
 def bounding_box(a: ArrayLike, b: ArrayLike) -> Numbers:
     """Return (n, 4): the least x, least y, largest x and largest y, in units, of the study's 500 points a curve.
 
-    `a` and `b` are as in `render`, which has the errors too.
+    `a`, `b` and the errors are as in `render`.
     """
     x, y = _outlines(*_parameters(a, b), _STUDY_POINTS)
     return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)

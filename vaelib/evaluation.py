@@ -45,7 +45,7 @@ def measure(finished: Run) -> dict[str, float | None]:
     - the results of a linear change of the finished latents (`vaelib.disentanglement.unmixing`). Of the sphered plane:
       product_lowest and product_highest, the alignment where E|xy| is lowest and highest over the angle; plane_turned,
       the mean alignment over all angles; independent, independent_mig and independent_disentanglement: alignment, MIG
-      and DCI's score of its independent components. None if the sheet is pressed to a line. labels_5, labels_10,
+      and DCI's score of its independent components. None if the sheet has collapsed to a line. labels_5, labels_10,
       labels_20, labels_50 and labels_100: the alignment of a linear map learnt from so many images.
     - spread_k: each latent's standard deviation; direction_a_k, direction_b_k: how the k-th latent moves with each
       factor, by least squares.

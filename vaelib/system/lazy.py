@@ -1,4 +1,4 @@
-"""Packages whose parts are loaded when they are first asked for, as those are that need Keras or draw."""
+"""Packages that load their parts on first use, such as those that need Keras or draw."""
 
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a package's ``__getattr__`` (PEP 562) that imports a name from its home when it is first asked for.
+    """Return a package's ``__getattr__`` (PEP 562) that imports a name from its module on first use.
 
     Args:
         package: The package's dotted name.
@@ -23,7 +23,7 @@ def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def modules(package: str, path: Iterable[str]) -> Callable[[str], Any]:
-    """Return a package's ``__getattr__`` (PEP 562) that imports any of the package's modules when it is asked for.
+    """Return a package's ``__getattr__`` (PEP 562) that imports any of the package's modules on first use.
 
     Args:
         package: The package's dotted name.
