@@ -25,9 +25,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 _LONGEST = (
     "pages/test_built_book", "pages/test_live", "book/test_builder", "faults/test_faults", "sweep/test_cluster",
     "explorer/test_packing", "explorer/test_widget", "explorer/test_pointing", "sweep/test_grid_training",
-    "nn/test_jax", "benchmarks/test_benchmarks",
-    "faults/test_soak", "system/test_engine", "nn/test_precision", "training/test_trainer", "training/test_resuming",
-    "training/test_several", "pages/test_pages", "pages/test_page_controls",
+    "nn/test_jax", "benchmarks/test_benchmarks", "benchmarks/test_soak", "system/test_engine", "nn/test_precision",
+    "training/test_trainer", "training/test_resuming", "training/test_several", "pages/test_pages",
+    "pages/test_page_controls",
 )  # fmt: skip
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -22,11 +22,6 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = Experiment.from_profile("smoke", latent_dim=4, gamma=0.3, beta=0.02)
 
 
-@pytest.fixture(autouse=True)
-def benchmarks_path(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-
-
 def module(name):
     return importlib.import_module(name)
 

@@ -43,7 +43,6 @@ print(images.nbytes, common.peak_resident() - before - images.nbytes)
     ],
 )
 def test_a_missed_target_fails_the_whole_benchmark(times, memory, words, missed, tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(BENCHMARKS)
     benchmark, common = importlib.import_module("dataset"), importlib.import_module("common")
     speed = common.spread([times])
     found = {

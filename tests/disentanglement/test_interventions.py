@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from known_codes import TURN
 
 from vaelib import Experiment, dataset
 from vaelib.disentanglement import interventions
@@ -15,7 +16,6 @@ pytestmark = pytest.mark.filterwarnings("error")
 SETTINGS = Experiment.from_profile("smoke").data
 BOTH = pytest.mark.parametrize("score", [beta_vae_score, factor_vae_score])
 FEW = {"votes": 40, "batch": 4}
-TURN = np.array([[1.0, -1.0], [1.0, 1.0]]) / np.sqrt(2)
 
 
 class Known:

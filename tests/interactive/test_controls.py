@@ -14,11 +14,6 @@ from vaelib import Experiment, analysis, figures
 from vaelib.interactive import controls
 
 
-@pytest.fixture(autouse=True)
-def live(monkeypatch):
-    monkeypatch.delenv("VAELIB_STATIC", raising=False)
-
-
 @pytest.fixture(scope="module")
 def smoke():
     return Experiment.from_profile("smoke")

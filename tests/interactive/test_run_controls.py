@@ -22,11 +22,6 @@ PICTURES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def live(monkeypatch):
-    monkeypatch.delenv("VAELIB_STATIC", raising=False)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     experiment = Experiment.from_profile("smoke", region="punctured", n_images=120, batch_size=4)

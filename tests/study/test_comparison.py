@@ -5,18 +5,15 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from sweep_rows import row
 
 from vaelib.errors import SettingError
 from vaelib.study import comparison
 from vaelib.study.comparison import Estimate, Setting
-from vaelib.study.methods import BASE, LEARNED, METHODS, STANDARD, STUDY
+from vaelib.study.methods import LEARNED, METHODS, STANDARD, STUDY
 from vaelib.study.quantities import QUANTITIES
 
 COVARIANCE = METHODS[1]
-
-
-def row(seed=0, error=0.04, **settings):
-    return {**BASE, "seed": seed, "relative_error": error, **settings}
 
 
 def test_what_is_not_named_is_at_its_base_and_rows_come_by_seed():

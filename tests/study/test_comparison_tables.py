@@ -1,11 +1,9 @@
 """The tables of the comparison: every cell from the runs, a dash for what lacks, chance beside every score."""
 
+from sweep_rows import row
+
 from vaelib.study import comparison, comparison_tables
-from vaelib.study.methods import BASE, STANDARD
-
-
-def row(seed=0, error=0.04, **settings):
-    return {**BASE, "seed": seed, "relative_error": error, **settings}
+from vaelib.study.methods import STANDARD
 
 
 def test_the_table_at_equal_error_has_a_row_a_setting_and_a_dash_for_what_lacks():

@@ -6,19 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sweep_rows import run
 
 from vaelib import study
-from vaelib.experiment import Experiment
 from vaelib.study import replication
-
-BASE = Experiment.from_profile("sweep")
-
-
-def run(value: float = 0.0, **settings: Any) -> dict[str, Any]:
-    own = {name: each for name, each in settings.items() if name in Experiment.model_fields}
-    others = {name: each for name, each in settings.items() if name not in own}
-    return {**BASE.replace(**own).model_dump(mode="json"), "error": value, **others}
-
 
 GAMMAS = [0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
 

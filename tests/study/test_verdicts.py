@@ -6,20 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from sweep_rows import SWEEP, run
 
 from vaelib.errors import SettingError
-from vaelib.experiment import Experiment
 from vaelib.nn.rotation import initial_rotation
 from vaelib.study import claims, verdicts
 from vaelib.study.claims import Rule
-
-BASE = Experiment.from_profile("sweep")
-
-
-def run(value: float = 0.0, **settings: Any) -> dict[str, Any]:
-    own = {name: each for name, each in settings.items() if name in Experiment.model_fields}
-    others = {name: each for name, each in settings.items() if name not in own}
-    return {**BASE.replace(**own).model_dump(mode="json"), "error": value, **others}
 
 
 def rule(**more: Any) -> Rule:
@@ -94,7 +86,7 @@ def directions(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 def test_a_turned_embedding_is_as_far_off_as_it_was_turned_further(kind: str, seed: int, degrees: float) -> None:
     generator = np.random.default_rng(seed)
     a, b = generator.standard_normal((2, 3))
-    turned = BASE.replace(seed=seed, initial_rotation=kind)
+    turned = SWEEP.replace(seed=seed, initial_rotation=kind)
     turn = initial_rotation(turned)
     assert turn is not None
     axis = generator.standard_normal(3)

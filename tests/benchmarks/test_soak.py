@@ -21,11 +21,6 @@ soak.main()
 """
 
 
-@pytest.fixture(autouse=True)
-def benchmarks_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-
-
 def soaked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[object, dict[str, object]]:
     """Return the exit status of a soak without kills, and what it wrote."""
     import soak
