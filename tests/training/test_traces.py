@@ -78,5 +78,5 @@ def test_an_interrupted_training_leaves_no_model(tmp_path):
 def test_only_so_many_models_are_kept():
     for seed in range(traces.MOST + 2):
         traces.keep(VAE(TINY.replace(sigma=0.1 + 0.01 * seed)), 63)
-    kept = [traces._likeness(TINY.replace(sigma=0.1 + 0.01 * seed), 63) in traces._kept for seed in range(10)]
+    kept = [traces._signature(TINY.replace(sigma=0.1 + 0.01 * seed), 63) in traces._models for seed in range(10)]
     assert kept == [False, False, *[True] * 8]

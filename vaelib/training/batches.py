@@ -1,4 +1,4 @@
-"""The images of a training in batches, whose order an interrupted run can take up again."""
+"""The images of a training in batches, in an order that an interrupted run can resume."""
 
 import math
 from typing import Any
@@ -12,9 +12,17 @@ from vaelib.nn.backend import keras
 
 
 class Batches(keras.utils.PyDataset):
-    """A set of images in batches, in memory as uint8; the order of epoch e depends on (seed, e) alone.
+    """A set of images in batches, in memory as uint8; the order in epoch e depends on (seed, e) alone.
 
-    Keras's own shuffling repeats one permutation after a fixed seed, and could not be resumed.
+    Keras's own shuffling repeats one permutation after a fixed seed, and cannot be resumed. A batch is (images, images,
+    weights), or (images,) where the images have no weights.
+
+    Args:
+        data: The data set.
+        rows: The indices of the images that are used.
+        experiment: The settings, of which the batch size, the seed and the weighting are used.
+        shuffle: Whether the order changes from epoch to epoch.
+        sharing: The devices that share each batch; None for one device.
     """
 
     def __init__(
@@ -44,7 +52,7 @@ class Batches(keras.utils.PyDataset):
         return (images, images, weights) if self.weighted else (images,)
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order of `epoch` (from 0)."""
+        """Take the order of an epoch, counted from 0."""
         self.order = self.rows
         if self.shuffle:
             self.order = np.random.default_rng((self.seed, 5, epoch)).permutation(self.rows)

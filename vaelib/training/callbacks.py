@@ -1,4 +1,4 @@
-"""Keras callbacks of a training, each with one job. `fit` is the loop; the last of them keeps every epoch."""
+"""Keras callbacks of a training, each with one job. `fit` is the loop; the last of them saves every epoch."""
 
 import math
 import time
@@ -18,8 +18,8 @@ from vaelib.training.batches import Batches
 
 Logs = dict[str, Any] | None
 
-_CHECKED = (*TERMS[1:], "loss")  # where several are not finite, the term is named rather than the total
-# What is most likely to have spoilt a term, or the weights behind all of them.
+_CHECKED = (*TERMS[1:], "loss")  # terms first: where several are not finite, the message names one of them
+# The settings most likely to have spoilt a term, or the weights behind all of them.
 _SUSPECTS = {
     "cross_entropy": ("learning_rate", "optimizer", "precision"),
     "kl": ("learning_rate", "beta", "variance"),
@@ -30,19 +30,24 @@ _SUSPECTS = {
 
 
 class EpochOrder(keras.callbacks.Callback):
-    """Sets the order of the batches, which depends on the epoch."""
+    """Sets the order of the batches at the start of each epoch."""
 
     def __init__(self, batches: Batches) -> None:
         super().__init__()
         self.batches = batches
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Take the order of this epoch."""
+        """Set the order of this epoch."""
         self.batches.set_epoch(epoch)  # Keras draws the epoch's first batch after this
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Raises TrainingError, which names the settings to suspect, as soon as a term or a weight is not finite."""
+    """Raises TrainingError, naming the settings to suspect, as soon as a term or a weight is not finite.
+
+    Args:
+        experiment: The settings, some of which the message names.
+        checkpoint: The state that the message says is kept.
+    """
 
     def __init__(self, experiment: Experiment, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -79,7 +84,7 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class Throughput(keras.callbacks.Callback):
-    """Adds up, in the checkpoint, the images trained and the seconds of their steps, and the wall time."""
+    """Sums up, in the checkpoint, the images trained and the seconds of their steps."""
 
     def __init__(self, checkpoint: Checkpoint, batches: Batches) -> None:
         super().__init__()
@@ -87,7 +92,7 @@ class Throughput(keras.callbacks.Callback):
         self.clock = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Count the images of a step and its seconds."""
+        """Add a step's images and its seconds."""
         now = time.perf_counter()
         if batch > 0:  # the first step of an epoch holds compilation or the end of a validation
             self.spent["images"] += min(self.batches.size, len(self.batches.rows) - batch * self.batches.size)
@@ -96,7 +101,13 @@ class Throughput(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows an epoch's steps and the terms of the loss."""
+    """Shows an epoch's steps and the terms of the loss.
+
+    Args:
+        experiment: The settings, for the bar's label.
+        steps: The number of steps in an epoch.
+        shown: Whether the bar is shown.
+    """
 
     def __init__(self, experiment: Experiment, steps: int, *, shown: bool) -> None:
         super().__init__()
@@ -125,9 +136,13 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class EpochSaver(keras.callbacks.Callback):
-    """Keeps every epoch: weights, embedding of the training images, state, history.
+    """Saves every epoch: weights, embedding of the training images, state, history.
 
-    images: all of the data set, (n, h, w) uint8; rows: those that train.
+    Args:
+        vae: The model that trains.
+        images: All images of the data set, (n, h, w) uint8.
+        rows: The indices of those that train.
+        checkpoint: Where the epochs are saved.
     """
 
     def __init__(self, vae: VAE, images: np.ndarray, rows: np.ndarray, checkpoint: Checkpoint) -> None:
@@ -139,16 +154,16 @@ class EpochSaver(keras.callbacks.Callback):
 
     @property
     def epoch(self) -> int:
-        """The number of epochs that are kept."""
+        """The number of epochs that are saved."""
         return self.checkpoint.epoch
 
     def save(self) -> None:
-        """Write the state as it is now."""
+        """Save the state as it is now."""
         if self.inference is not self.vae:
             set_weights(self.inference, get_weights(self.vae))
         self.checkpoint.save(self.vae, run.encode_all(self.inference, self.images, self.rows))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Add the epoch to the history and write it."""
+        """Add the epoch to the history and save it."""
         self.checkpoint.add({part + name: float((logs or {})[part + name]) for part in ("", "val_") for name in TERMS})
         self.save()

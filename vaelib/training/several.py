@@ -1,4 +1,4 @@
-"""Several trainings side by side, in processes of one thread each, which end with the process that began them."""
+"""Several trainings side by side, in processes of one thread each, which end with the process that started them."""
 
 import multiprocessing
 import os
@@ -19,22 +19,30 @@ from vaelib.storage import checkpoint
 from vaelib.system import provenance
 from vaelib.system.processes import GLANCE, ONE_THREAD, hold_no_semaphore, interrupts_held, interrupts_noted, pool
 
-# Nothing here imports Keras before it is needed: a worker is to watch its parent before that takes its seconds.
+# Nothing here imports Keras before it is needed: that takes seconds, and a worker has to watch its parent before.
 
 
 def train_all(
     experiments: Sequence[Experiment], root: str | os.PathLike[str] = "runs", *, workers: int | None = None
-) -> "list[Run]":
+) -> list[Run]:
     """Train several experiments side by side and return their finished runs, in the same order.
 
-    `workers` processes of one thread each (by default one a core, or one in all where an accelerator does the
-    work): on a small network that is faster than one process with all cores. Finished runs are opened and not
-    trained again. Raises as `train` does; what the others have finished by then is kept. Ctrl-C, and the end of this
-    process however it comes, ends the workers too. They do not run the calling program again, so a script needs no
-    `if __name__ == "__main__"` for them.
+    Each process has one thread: on a small network that is faster than one process with all cores. Finished runs are
+    opened and not trained again. Ctrl-C, or the end of this process for whatever reason, ends the workers too. They do
+    not run the calling program again, so a script needs no `if __name__ == "__main__"` for them.
+
+    Args:
+        experiments: What to train.
+        root: The folder of the runs.
+        workers: The number of processes; by default one per core, or one in all where an accelerator does the work.
+
+    Raises:
+        StoreError: As in `train`.
+        TrainingError: As in `train`, or a process was killed; what the others have finished by then is kept.
+        DeviceError: As in `train`.
     """
     root = storage.user_path(root)
-    missing = [each for each in experiments if not checkpoint.is_complete(root / each.name)]
+    missing = [experiment for experiment in experiments if not checkpoint.is_complete(root / experiment.name)]
     if missing:
         storage.check_writable(root)
     if workers is None and len(missing) > 1:
@@ -46,14 +54,14 @@ def train_all(
         try:
             _side_by_side(missing, root, workers)
         except KeyboardInterrupt:
-            done = sum(checkpoint.is_complete(root / each.name) for each in experiments)
+            done = sum(checkpoint.is_complete(root / experiment.name) for experiment in experiments)
             raise KeyboardInterrupt(
                 f"interrupted: {done} of {len(experiments)} runs are finished and kept in {root}, and the finished "
                 "epochs of the others; the same call goes on from there"
             ) from None
     from vaelib.training.trainer import train
 
-    return [train(each, root) for each in experiments]
+    return [train(experiment, root) for experiment in experiments]
 
 
 def _side_by_side(experiments: Sequence[Experiment], root: Path, workers: int) -> None:
@@ -61,26 +69,26 @@ def _side_by_side(experiments: Sequence[Experiment], root: Path, workers: int) -
     with (
         lifeline,
         watched,
-        interrupts_noted() as came,
+        interrupts_noted() as interrupts,
         pool(workers, begin=_begin_worker, given=(watched,)) as processes,
         tqdm(total=len(experiments), unit="run", mininterval=1) as bar,
     ):
         try:
             with interrupts_held():
-                left = {processes.submit(_train_quietly, each, root) for each in experiments}
+                left = {processes.submit(_train_quietly, experiment, root) for experiment in experiments}
             while left:
                 done, left = wait(left, GLANCE, FIRST_COMPLETED)
-                for each in done:
-                    each.result()
+                for training in done:
+                    training.result()
                     bar.update()
-                if came:
+                if interrupts:
                     raise KeyboardInterrupt
         except BrokenProcessPool:
             raise TrainingError(
                 "a training process was killed (out of memory?); its finished epochs are kept: call again to go on"
             ) from None
         except KeyboardInterrupt:
-            lifeline.close()  # a run may be killed at any moment, so the workers need not be asked
+            lifeline.close()  # a run survives being killed at any moment, so the workers need not be asked to stop
             raise
         finally:
             processes.shutdown(wait=True, cancel_futures=True)
@@ -94,7 +102,7 @@ def _begin_worker(watched: Connection) -> None:
 
 
 def _end_with_parent(watched: Connection) -> None:
-    watched.poll(None)  # nothing is ever sent: it returns when the other end is closed, also by a SIGKILL
+    watched.poll(None)  # nothing is ever sent: it returns when the other end closes, even by a SIGKILL
     os._exit(1)
 
 

@@ -14,8 +14,7 @@ from vaelib.nn import backend
 from vaelib.nn.backend import keras
 from vaelib.nn.optimizer import Adam
 from vaelib.run import Run
-from vaelib.storage import checkpoint
-from vaelib.storage.checkpoint import Checkpoint
+from vaelib.storage.checkpoint import Checkpoint, finished_epochs
 from vaelib.system import provenance
 from vaelib.training import resuming, traces
 from vaelib.training.batches import Batches
@@ -23,21 +22,29 @@ from vaelib.training.callbacks import EpochOrder, EpochSaver, ProgressBar, StopA
 
 
 def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, progress: bool = True) -> Run:
-    """Train `experiment` in a folder of its own under `root` and return the finished run.
+    """Train an experiment in a folder of its own and return the finished run.
 
-    A finished run is returned at once; an interrupted one goes on after its last finished epoch. A second process
-    that asks for the same run waits for the first. A damaged folder is moved aside, with a warning, and the run
-    made again.
+    A finished run is returned at once; an interrupted one resumes after its last finished epoch. A second process that
+    trains the same run waits for the first. A damaged folder is moved aside, with a warning, and the run made again.
 
-    At a constant learning rate a run begins as every shorter one did: if `root` holds a finished one that differs in
-    `epochs` and `snapshots` alone, was made on this backend and kept the weights of the snapshots asked for up to its
+    At a constant learning rate a run begins as every shorter one does: if `root` holds a finished one that differs in
+    `epochs` and `snapshots` alone, was made on this backend and kept the weights of the snapshots requested up to its
     end, a copy of its state is trained on, to the same bits. A cosine schedule, and the penalty "capacity", depend on
     the number of epochs from the first step on, so that such a run begins anew.
 
-    Raises StoreError when `root` cannot be written and the run is not finished, TrainingError when the loss becomes
-    NaN or infinite, when the run was begun on another Keras backend or when there are fewer devices than it asks for,
-    DeviceError when JAX_PLATFORMS asks for one that is not there. Of Keras's settings, in its file or in this process,
-    only the backend counts. Ctrl-C arrives as KeyboardInterrupt, whose message says what is kept.
+    Of Keras's settings, in its file or in this process, only the backend counts. Ctrl-C arrives as KeyboardInterrupt,
+    whose message says what is kept.
+
+    Args:
+        experiment: The settings of the run.
+        root: The folder of the runs.
+        progress: Show a progress bar.
+
+    Raises:
+        StoreError: `root` cannot be written and the run is not finished.
+        TrainingError: The loss became NaN or infinite, the run was begun on another Keras backend, or there are fewer
+            devices than it asks for.
+        DeviceError: JAX_PLATFORMS asks for a device that this machine lacks.
     """
     try:
         root = storage.check_writable(root)
@@ -50,24 +57,24 @@ def train(experiment: Experiment, root: str | os.PathLike[str] = "runs", *, prog
     try:
         waiting = f"waiting for {path}, which another process trains"
         with storage.lock(root / f".{experiment.name}.lock", waiting=waiting):
-            found = resuming.find(path, experiment)
-            resuming.tidy(path, found)
-            if found is None and (shorter := resuming.shorter_run(experiment, root)):
-                found = resuming.take_over(shorter, experiment, path)
-            if found is None or not found.complete:
+            existing = resuming.find(path, experiment)
+            resuming.tidy(path, existing)
+            if existing is None and (shorter := resuming.shorter_run(experiment, root)):
+                existing = resuming.take_over(shorter, experiment, path)
+            if existing is None or not existing.complete:
                 with backend.own_settings():
-                    _fit(experiment, path, found, progress=progress)
-                found = Run(path)
+                    _fit(experiment, path, existing, progress=progress)
+                existing = Run(path)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"interrupted: {checkpoint.finished_epochs(path)} of {experiment.epochs} epochs are finished and kept in "
+            f"interrupted: {finished_epochs(path)} of {experiment.epochs} epochs are finished and kept in "
             f"{path}; the same call goes on from there"
         ) from None
-    return found
+    return existing
 
 
-def _fit(experiment: Experiment, path: Path, found: Run | None, *, progress: bool) -> None:
-    """Train the epochs that are missing, in the run's folder `path`. found: what was kept of an earlier call."""
+def _fit(experiment: Experiment, path: Path, existing: Run | None, *, progress: bool) -> None:
+    """Train the missing epochs in the run's folder `path`; `existing` is what an earlier call left there."""
     backend.begin_use()
     sharing = _sharing(experiment)
     data = dataset.build(experiment.data)
@@ -75,54 +82,54 @@ def _fit(experiment: Experiment, path: Path, found: Run | None, *, progress: boo
     training = batches(data.train, shuffle=experiment.shuffle)
     validation = batches(data.validation, shuffle=False)
     vae = _model(experiment, len(data.train), steps=len(training), sharing=sharing)
-    kept = Checkpoint(
+    checkpoint = Checkpoint(
         path,
         epochs=experiment.epochs,
         snapshots=experiment.snapshots,
         resumable=resuming.is_open_ended(experiment),
         origin=_origin(experiment),
     )
-    saver = EpochSaver(vae, data.images, data.train, kept)
-    if found is None or not _restored(kept, vae, found):
-        kept.begin(experiment.to_json())
+    saver = EpochSaver(vae, data.images, data.train, checkpoint)
+    if existing is None or not _restored(checkpoint, vae, existing):
+        checkpoint.begin(experiment.to_json())
         saver.save()
     bar = ProgressBar(experiment, len(training), shown=progress)
-    # In this order: what is not finite is neither counted, nor shown, nor kept.
-    watching = [EpochOrder(training), StopAtNaN(experiment, kept), Throughput(kept, training), bar, saver]
+    # In this order: what is not finite is neither counted, nor shown, nor saved.
+    callbacks = [EpochOrder(training), StopAtNaN(experiment, checkpoint), Throughput(checkpoint, training), bar, saver]
     try:
         with backend.in_calling_thread():
             vae.fit(
                 backend.fed(training),
                 validation_data=backend.fed(validation),
-                initial_epoch=kept.epoch,
+                initial_epoch=checkpoint.epoch,
                 epochs=experiment.epochs,
                 shuffle=False,
                 verbose=0,
-                callbacks=watching,
+                callbacks=callbacks,
             )
         traces.keep(vae, len(data.train))
     finally:
         bar.close()
 
 
-def _restored(kept: Checkpoint, vae: VAE, found: Run) -> bool:
-    """Restore what was found; False if it is of another version, and moved aside."""
-    begun, here = found.provenance["backend"], backend.name()
-    if begun != here:
+def _restored(checkpoint: Checkpoint, vae: VAE, existing: Run) -> bool:
+    """Restore an existing run; return False if it is of another version, and has been moved aside."""
+    begun, current = existing.provenance["backend"], backend.name()
+    if begun != current:
         raise TrainingError(
-            f"{found.path} was begun on the {begun} backend and this is {here}: set KERAS_BACKEND={begun} to go "
+            f"{existing.path} was begun on the {begun} backend and this is {current}: set KERAS_BACKEND={begun} to go "
             "on, or remove the folder to begin again"
         )
     try:
-        kept.restore(vae, found.manifest)
+        checkpoint.restore(vae, existing.manifest)
     except DamagedError as error:
-        storage.move_aside(found.path, f"the run folder is of another version: {error}")
+        storage.move_aside(existing.path, f"the run folder is of another version: {error}")
         return False
     return True
 
 
 def _sharing(experiment: Experiment) -> backend.DataParallel | None:
-    """Return how batches are shared among the devices; None for one device. Raises TrainingError for too few."""
+    """Return the devices that share batches; None for one device. Raises TrainingError if there are too few."""
     try:
         return backend.DataParallel(experiment.devices) if experiment.devices > 1 else None
     except DeviceError as error:
@@ -130,16 +137,16 @@ def _sharing(experiment: Experiment) -> backend.DataParallel | None:
 
 
 def _model(experiment: Experiment, size: int, *, steps: int, sharing: backend.DataParallel | None) -> VAE:
-    """Return the model, ready to train on `size` images in `steps` steps an epoch, on all its devices."""
+    """Return the model, on all its devices, ready to train on `size` images in `steps` steps an epoch."""
     if kept := traces.take(experiment, size):
         return kept
     with sharing.scope() if sharing else contextlib.nullcontext():
         vae = VAE(experiment)
-        # XLA slows TensorFlow down on a processor; JAX without it would run one operation at a time.
+        # XLA slows TensorFlow down on a processor; without it JAX would run one operation at a time.
         vae.compile(_optimizer(experiment, steps=steps), jit_compile=backend.name() != "tensorflow")
         vae.optimizer.build(vae.trainable_variables)
         if sharing:
-            # Made here, they keep the weights whole on every device from step to step.
+            # Made here, they keep all the weights on every device from step to step.
             vae.make_train_function()
             vae.make_test_function()
     return vae
