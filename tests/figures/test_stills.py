@@ -28,5 +28,5 @@ def test_a_still_looks_from_where_the_figure_looks_and_keeps_its_lengths() -> No
     assert (axis.elev, axis.azim) == pytest.approx((45, 90))
     x, y, z = axis._box_aspect
     assert (x / z, y / z) == pytest.approx((4, 2))
-    with pytest.raises(ValueError, match="'pie': drawn are scatter, scatter3d, surface"):
+    with pytest.raises(ValueError, match="'pie'; allowed: scatter, scatter3d, surface"):
         stills.still(go.Figure(go.Pie(values=[1])))

@@ -186,7 +186,7 @@ def explorer(experiment: Experiment, a: float, b: float) -> tuple[Figure, Axes, 
         b: The petals' amplitude, in units.
 
     Returns:
-        The figure and both axes. pyplot does not know the figure, so that a live control can keep and redraw it.
+        The figure and both axes. pyplot does not manage the figure, so that a live control can keep and redraw it.
     """
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)

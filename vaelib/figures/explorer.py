@@ -23,7 +23,7 @@ def still(run: Run, parameters: ArrayLike) -> Figure:
         parameters: The point (a, b).
 
     Returns:
-        The figure, which pyplot does not know.
+        The figure, which pyplot does not manage.
 
     Raises:
         ValueError: Unless the run has three latents.

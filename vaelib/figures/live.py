@@ -90,7 +90,7 @@ class LatentView:
 
 
 def latent(sheet: Sheet) -> tuple[Figure, LatentView]:
-    """Return a figure, unknown to pyplot, with the view of one latent point."""
+    """Return a figure that pyplot does not manage, with the view of one latent point."""
     figure = _figure(10.4, 2.9)
     return figure, LatentView(list(figure.subplots(1, 4, width_ratios=[1, 1, 1.15, 1.15])), sheet)
 
@@ -160,7 +160,7 @@ class TransectView:
 
 
 def transect(walks: Sequence[Walk]) -> tuple[Figure, TransectView]:
-    """Return a figure, unknown to pyplot, with the view of one place of a transect."""
+    """Return a figure that pyplot does not manage, with the view of one place of a transect."""
     figure = _figure(10.4, 2.8)
     return figure, TransectView(list(figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.8])), walks)
 
@@ -208,7 +208,7 @@ class EpochView:
 
 
 def epoch(run: Run) -> tuple[Figure, EpochView]:
-    """Return a figure, unknown to pyplot, with the view of one epoch.
+    """Return a figure that pyplot does not manage, with the view of one epoch.
 
     Raises:
         ValueError: Unless the run has three latents.
@@ -244,7 +244,7 @@ def stage_epochs(run: Run, n: int = 4) -> list[int]:
 
 
 def _figure(width: float, height: float) -> Figure:
-    """Return a figure, unknown to pyplot, with a margin round it; width and height in inches."""
+    """Return a figure that pyplot does not manage, with a margin round it; width and height in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)  # type: ignore[union-attr,call-arg]
     return figure

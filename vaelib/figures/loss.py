@@ -105,7 +105,7 @@ def surface(axis: Any, square: float, product: float) -> None:
 def surfaces(weights: list[tuple[float, float]], titles: list[str]) -> Figure:
     """Draw the cost of a pair of latents side by side for several weights (square, product), each with its title.
 
-    pyplot does not know the figure.
+    pyplot does not manage the figure.
     """
     with plt.rc_context({"figure.constrained_layout.use": False}):  # it leaves too much room round 3-D axes
         figure = Figure(figsize=(4 * len(weights) + 0.4, 3.9))
@@ -250,7 +250,7 @@ def _rotated_square(points: NDArray[Any], angle: float, cost: float) -> list[dic
 
 
 def explorer(square: float, product: float) -> tuple[Figure, Axes]:
-    """Draw `surface`; return the figure, which pyplot does not know, and its axis."""
+    """Draw `surface`; return the figure, which pyplot does not manage, and its axis."""
     figure = surfaces([(square, product)], [""])
     return figure, figure.axes[0]
 

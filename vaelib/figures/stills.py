@@ -23,7 +23,7 @@ _POINTS = 0.75  # one of Plotly's pixels, in points
 
 
 def still(figure: Any) -> Figure:
-    """Draw a Plotly figure of scatters, lines and surfaces, in two or three dimensions, unknown to pyplot.
+    """Return a drawing of a Plotly figure of scatters, lines and surfaces; pyplot does not manage it.
 
     Raises:
         ValueError: For traces of another kind.
@@ -31,7 +31,7 @@ def still(figure: Any) -> Figure:
     panels: dict[str, list[Any]] = {}
     for trace in figure.data:
         if trace.type not in _KINDS:
-            raise ValueError(f"trace of type {trace.type!r}: drawn are {', '.join(_KINDS)}")
+            raise ValueError(f"trace.type = {trace.type!r}; allowed: {', '.join(_KINDS)}")
         if trace.visible in (None, True):
             panels.setdefault((trace.scene or "scene") if "scene" in trace else (trace.xaxis or "x"), []).append(trace)
     picture = Figure(figsize=(max(1.5, len(panels)) * _INCHES, _INCHES), dpi=100, layout="constrained")
