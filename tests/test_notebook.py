@@ -73,7 +73,7 @@ def test_a_parameter_that_the_cell_no_longer_has_is_forgotten(shell):
     assert list(executed(shell, 'profile: str = "book"\nseed: int = 0')) == ["profile", "seed"]
     with pytest.raises(SettingError, match=r"unknown parameter 'gamma'\. This notebook has: profile, seed$"):
         executed(shell, 'profile: str = "book"\nseed: int = 0', "gamma = 0.1")
-    with pytest.raises(SettingError, match=r"^width has no value: the parameters cell has to give it one$"):
+    with pytest.raises(SettingError, match=r"^width has no value: set it in the parameters cell$"):
         executed(shell, 'profile: str = "book"\nwidth: float')
 
 

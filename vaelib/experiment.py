@@ -141,7 +141,7 @@ class TrainingSettings(_Settings):
 # Penalties on pairs of latents, and those of them that are a statistic of a batch.
 _OF_BATCHES = ("covariance", "covariance_squared", "dip_vae_i", "dip_vae_ii", "total_correlation")
 _OF_PAIRS = ("entanglement", *_OF_BATCHES)
-# Added after the first finished runs, which had what is the default: at that value they are left out of the identity.
+# Added after the first runs, which correspond to the defaults: with these they are left out of the identity.
 _ADDED_LATER = ("capacity", "capacity_growth")
 
 _SMALL_IMAGES = {"image_size": 32, "line_width": 1.2, "transect_line_width": 1.2}

@@ -49,7 +49,7 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name in declared:
         if name not in namespace or name not in annotations:
-            raise SettingError(f"{name} has no value: the parameters cell has to give it one")
+            raise SettingError(f"{name} has no value: set it in the parameters cell")
         adapter: TypeAdapter[Any] = TypeAdapter(annotations[name])
         try:
             values[name] = _converted(adapter, namespace[name])

@@ -180,8 +180,8 @@ class Run:
     def _number(self, epoch: int | str) -> int:
         named = {"best": self.best_epoch, "last": self.epochs}
         number = named.get(epoch, epoch) if isinstance(epoch, str) else epoch
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        if not whole or weights_file(int(number)) not in self.manifest["files"]:
+        is_integer = isinstance(number, Integral) and not isinstance(number, bool)
+        if not is_integer or weights_file(int(number)) not in self.manifest["files"]:
             raise ValueError(f"epoch = {epoch!r}; allowed: 'best', 'last' and {self.kept_epochs}")
         return int(number)
 

@@ -39,7 +39,7 @@ def checked(name: str, values: ArrayLike) -> Numbers:
 
 
 def near_zero(values: Numbers) -> Numbers:
-    """Return (n, d) with each column shifted to begin at 0 that is more than a hundred times its range away from it.
+    """Return (n, d) with every column that is more than a hundred times its range away from 0 shifted to begin at 0.
 
     For what loses digits there: float32, and distances by scalar products. Other columns keep their bits.
     """
