@@ -28,16 +28,15 @@ _POINTS = 1200  # most training images that a picture of the sheet shows
 
 
 class SheetView:
-    """The sheet from one side in one axis, with latent points before it, each tied to the mean nearest to it."""
+    """The sheet coloured by a, seen from one side, with latent points before it, each tied to the mean nearest to it.
+
+    Args:
+        axis: Where to draw.
+        sheet: The embedding of a run.
+        side: "face", where the sheet is broadest, or "edge", along its surface.
+    """
 
     def __init__(self, axis: Axes, sheet: Sheet, side: str) -> None:
-        """Draw the sheet, coloured by a.
-
-        Args:
-            axis: Where to draw.
-            sheet: The embedding of a run.
-            side: "face", where the sheet is broadest, or "edge", along its surface.
-        """
         self._sheet = sheet
         self._view = _viewpoint(sheet.mu, side)
         shown = sheet.mu[:_POINTS]
@@ -61,10 +60,14 @@ class SheetView:
 
 
 class LatentView:
-    """A latent point: its decoded image, the training image nearest to it, and its place near the sheet, seen twice."""
+    """A latent point: its decoded image, the training image nearest to it, and its place near the sheet, seen twice.
+
+    Args:
+        axes: Four, from left to right.
+        sheet: The embedding of a run.
+    """
 
     def __init__(self, axes: Sequence[Axes], sheet: Sheet) -> None:
-        """Draw into four axes, from left to right."""
         self._sheet = sheet
         size = sheet.run.experiment.image_size
         blank = np.zeros((size, size), dtype=np.float32)
@@ -113,16 +116,15 @@ def off_the_sheet(sheet: Sheet, points: Numbers) -> Figure:
 
 
 class TransectView:
-    """One place of a transect: original, reconstruction, their difference, and the error all along the line."""
+    """A place of a transect: original, reconstruction, their difference, and the error all along the line.
+
+    Args:
+        axes: Four, from left to right.
+        walks: All that may be shown; the largest error sets the scale.
+        titles: Name the three images.
+    """
 
     def __init__(self, axes: Sequence[Axes], walks: Sequence[Walk], *, titles: bool = True) -> None:
-        """Draw what does not move.
-
-        Args:
-            axes: Four, from left to right.
-            walks: All that may be shown; the largest error sets the scale.
-            titles: Name the three images.
-        """
         blank = np.zeros_like(walks[0].redrawn[0])
         for axis, title in zip(axes, ("original", "redrawn", "difference"), strict=False):
             figures.show_image(axis, blank)
@@ -178,10 +180,17 @@ def hardest_places(walks: Sequence[Walk]) -> Figure:
 
 
 class EpochView:
-    """The sheet at one epoch, coloured by a and by b, and the losses up to the last, with that epoch marked."""
+    """The sheet at an epoch, coloured by a and by b, and the losses of all epochs, with that epoch marked.
+
+    Args:
+        axes: Three, from left to right.
+        run: A finished run.
+
+    Raises:
+        ValueError: Unless the run has three latents.
+    """
 
     def __init__(self, axes: Sequence[Axes], run: Run) -> None:
-        """Draw into three axes, from left to right. Raises ValueError unless the run has three latents."""
         self._run = run
         self._track = run.embeddings[:, :_POINTS].astype(np.float64)  # (epochs + 1, n, 3)
         self._scenes = _scenes(axes[:2], run, self._track, bars=(True, True))

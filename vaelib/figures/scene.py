@@ -25,19 +25,18 @@ _SYMBOLS = {"a": "$a$", "b": "$b$"}
 class Scene:
     """A 3-D scatter on a flat axis: parallel projection, the nearest points on top, the latent axes as lines.
 
-    The artists are made once; `show` moves them.
+    The artists are made once; `show` moves them. The view turns about the mean of `space`, and the latent axes go
+    through the origin.
+
+    Args:
+        axis: Where to draw.
+        values: (n,), the colours of the points.
+        name: What the colours are: "a", "b" or "error".
+        space: (..., 3), the points that stay in view.
+        bar: Add a colour bar.
     """
 
     def __init__(self, axis: Axes, values: NDArray[Any], name: str, space: Numbers, *, bar: bool = True) -> None:
-        """Draw the axes; the view turns about the mean of `space`, and the latent axes go through the origin.
-
-        Args:
-            axis: Where to draw.
-            values: (n,), the colours of the points.
-            name: What the colours are: "a", "b" or "error".
-            space: (..., 3), the points that stay in view.
-            bar: Add a colour bar.
-        """
         self.centre = space.reshape(-1, 3).mean(axis=0)
         # Far enough for all viewpoints and all but the few farthest points.
         reach = 1.06 * float(np.percentile(np.linalg.norm(space - self.centre, axis=-1), 99.5)) + 1e-6

@@ -34,6 +34,13 @@ class Control(ipywidgets.VBox):
 
     They are the attributes `sliders`, `reset`, `picture` and `line`; `alt` is the alt text. Where no slider can move,
     as in a notebook that was executed and then printed or converted, the last picture is shown.
+
+    Args:
+        figure: Drawn again at each change.
+        sliders: By name; rows of buttons to choose from may be among them.
+        update: Called with their values by name; changes the figure and returns the line.
+        moving: The artists that `update` changes; if given, the rest is drawn only once.
+        alt: What the picture shows, for those who cannot see it.
     """
 
     def __init__(
@@ -45,15 +52,6 @@ class Control(ipywidgets.VBox):
         moving: Sequence[Artist] = (),
         alt: str = "A picture that follows sliders.",
     ) -> None:
-        """Draw the figure at the sliders' values.
-
-        Args:
-            figure: Drawn again at each change.
-            sliders: By name; rows of buttons to choose from may be among them.
-            update: Called with their values by name; changes the figure and returns the line.
-            moving: The artists that `update` changes; if given, the rest is drawn only once.
-            alt: What the picture shows, for those who cannot see it.
-        """
         self.alt = alt
         self.sliders = dict(sliders)
         self.reset = ipywidgets.Button(description="Reset", tooltip="Put the sliders back", icon="undo")
