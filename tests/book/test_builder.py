@@ -1,4 +1,4 @@
-"""The build, on the real tree at the smoke profile and on a small tree where things go wrong."""
+"""The build, on a small tree, where things go right and wrong."""
 
 import errno
 import json
@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from html import unescape
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from small_book import PARAMETERS, told, write_chapter
 
 from vaelib import book
 from vaelib.book import builder, chapters, execution, vendor
@@ -27,69 +27,6 @@ from vaelib.storage.checkpoint import finished_epochs
 from vaelib.study import trainings
 from vaelib.sweep import cluster, grid, tables
 from vaelib.training import train
-
-ROOT = Path(__file__).parents[2]
-REAL_PAGES = builder._pages
-
-PARAMETERS = """from typing import Optional
-
-profile: str = "book"  # smoke, book or paper
-gamma: Optional[float] = None  # weight of the penalty"""
-# Tells that it ran, with what and by whom, without importing anything heavy.
-TELL = """import json, os, pathlib, sys
-from vaelib import Experiment, notebook
-experiment = Experiment.from_profile(**notebook.settings(notebook.parameters(globals())))
-runs = notebook.runs_root()
-runs.mkdir(parents=True, exist_ok=True)
-told = {"gamma": gamma, "type": type(gamma).__name__, "python": sys.executable, "pid": os.getpid()}
-with open(runs.parent / "told.jsonl", "a") as file:
-    print(json.dumps({"chapter": CHAPTER, "profile": profile, "static": notebook.is_static(), **told}), file=file)"""
-
-
-def write_chapter(root: Path, name: str, *cells: str, parameters: str = PARAMETERS) -> Path:
-    """Write a chapter that tells of its execution and then runs `cells`."""
-    tell = TELL.replace("CHAPTER", repr(name))
-    sources = [nbformat.v4.new_markdown_cell(f"# {name}\n\nIts question."), *map(nbformat.v4.new_code_cell, cells)]
-    sources[1:1] = [nbformat.v4.new_code_cell(parameters), nbformat.v4.new_code_cell(tell)]
-    sources[1].metadata["tags"] = ["parameters"]
-    made = nbformat.v4.new_notebook(cells=sources)
-    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path = root / "notebooks" / f"{name}.ipynb"
-    nbformat.write(made, path)
-    return path
-
-
-def told(output: Path) -> list[dict[str, object]]:
-    """Return what the chapters told, in the order of their execution."""
-    file = output / "told.jsonl"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-@pytest.fixture
-def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A book of two quick chapters, without the vendored parts, which need a network, and without pages."""
-    root = tmp_path / "tree"
-    for folder in ("notebooks", "book"):
-        (root / folder).mkdir(parents=True)
-    (root / "_config.yml").write_text(
-        "title: Small\nauthor: nobody\nexecute:\n  execute_notebooks: 'off'\n"
-        "sphinx:\n  config:\n    html_extra_path: [assets]\n"
-    )
-    (root / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_one\n- file: notebooks/02_two\n"
-    )
-    (root / "book" / "index.md").write_text("# Small\n\nThe [first chapter](../notebooks/01_one.ipynb).\n")
-    write_chapter(root, "01_one")
-    write_chapter(root, "02_two", parameters=PARAMETERS + "\nturns: int = 3  # how often")
-    monkeypatch.setattr(vendor, "collect", lambda book, cache, target: target.mkdir(parents=True, exist_ok=True))
-    monkeypatch.setattr(builder, "_pages", lambda source, output: output / "html")
-    return root
-
-
-@pytest.fixture
-def tree_with_pages(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(builder, "_pages", REAL_PAGES)
-    return tree
 
 
 def test_parameters_reach_the_chapters_that_declare_them(tree: Path) -> None:
@@ -336,97 +273,6 @@ def test_a_killed_build_takes_its_chapters_along(tree: Path) -> None:
     process.kill()
     process.communicate()
     assert gone(int(str(told(tree / "_build")[0]["pid"])))
-
-
-@pytest.fixture
-def cited_tree(tree_with_pages: Path) -> Path:
-    """Its front page and another show a number of the second chapter, to which the first leads; one is a reference."""
-    tree = tree_with_pages
-    number = "Found: {glue:text}`../notebooks/02_two.ipynb::number:d`"
-    (tree / "book" / "index.md").write_text(f"# Small\n\nWhat is found?\n\n{number}, [here](errata.md).\n")
-    (tree / "book" / "errata.md").write_text(f"# Errata\n\n{number}.\n")
-    (tree / "book" / "api.md").write_text(
-        "# The library\n\n```{eval-rst}\n.. automodule:: vaelib.storage.results\n```\n"
-    )
-    with open(tree / "_toc.yml", "a") as toc:
-        print("- file: book/errata\n- file: book/api", file=toc)
-    with open(tree / "_config.yml", "a") as configuration:
-        print("  extra_extensions: [sphinx.ext.autodoc]", file=configuration)
-    text = write_chapter(tree, "01_one").read_text()
-    links = "Its question? [the second](02_two.ipynb), [errata](../book/errata.md)"
-    (tree / "notebooks" / "01_one.ipynb").write_text(text.replace("Its question.", links))
-    write_chapter(tree, "02_two", "from myst_nb import glue\nglue('number', 42, display=False)")
-    return tree
-
-
-def words(page: Path) -> str:
-    """Return what a page says, without its tags."""
-    return unescape(re.sub("<[^>]*>", "", page.read_text()))
-
-
-def dead_links(html: Path) -> list[tuple[str, str]]:
-    """Return the links of the pages that lead to no file, each after its page."""
-    pages = [path for path in html.rglob("*.html") if "_static" not in path.parts]
-    links = [(path, link) for path in pages for link in re.findall(r'href="([^"#:?]+)', path.read_text())]
-    return [(path.name, link) for path, link in links if not (path.parent / link).exists()]
-
-
-def test_one_chapter_of_a_book_that_was_never_built_is_a_book_without_holes(cited_tree: Path) -> None:
-    html = book.build(cited_tree, profile="smoke", chapters=["01"])
-    assert [entry["chapter"] for entry in told(html.parent)] == ["01_one"]
-    front, errata, one, two = (
-        words(html / name)
-        for name in ("book/index.html", "book/errata.html", "notebooks/01_one.html", "notebooks/02_two.html")
-    )
-    assert dead_links(html) == []
-    assert "What is found?" in front and "Built so far: 01_one." in front
-    assert "make book ARGS=--reuse" in front and "Found:" not in front + errata
-    assert "02_two (not built yet)" in two and 'make book ARGS="--chapter 02 --reuse"' in two
-    assert "The library (not built yet)" in words(html / "book" / "api.html")
-    assert "Errata (not built yet)" in errata and "make book ARGS=--reuse" in errata
-    assert "01_one (not built yet)" not in one
-
-    # What it made is kept by the whole book, in which nothing is left of the placeholders.
-    book.build(cited_tree, profile="smoke", reuse=True)
-    assert [entry["chapter"] for entry in told(html.parent)] == ["01_one", "02_two"]
-    assert not [path.name for path in html.rglob("*.html") if "not built yet" in words(path)]
-    assert "Found: 42" in words(html / "book" / "index.html")
-
-
-def test_one_chapter_beside_a_whole_book_leaves_its_other_pages_alone(tree: Path) -> None:
-    source = book.build(tree, profile="smoke").parent / "source"
-    second = (source / "notebooks" / "02_two.ipynb").read_bytes()
-    book.build(tree, profile="smoke", chapters=["01"])
-    assert (source / "book" / "index.md").read_bytes() == (tree / "book" / "index.md").read_bytes()
-    assert (source / "notebooks" / "02_two.ipynb").read_bytes() == second
-
-
-def test_a_chapter_after_another_adds_to_the_small_book(tree: Path) -> None:
-    source = book.build(tree, profile="smoke", chapters=["02"]).parent / "source"
-    assert "01_one (not built yet)" in (source / "notebooks" / "01_one.ipynb").read_text()
-    book.build(tree, profile="smoke", chapters=["01"])
-    assert (source / "book" / "index.md").read_bytes() == (tree / "book" / "index.md").read_bytes()
-    assert [entry["chapter"] for entry in told(source.parent)] == ["02_two", "01_one"]
-
-
-@pytest.mark.parametrize(
-    ("defines", "cites"),
-    [
-        ("```{figure} a.png\n:name: fig-a\n```", "{numref}`fig-a`"),
-        ("```{math}\n:label: eq-a\na\n```", "{eq}`as there <eq-a>`"),
-        ("", "{glue:text}`01_one.ipynb::number`"),
-    ],
-)
-def test_a_chapter_that_cites_one_that_is_not_executed_is_refused(tree: Path, defines: str, cites: str) -> None:
-    for name, text in (("01_one", defines), ("02_two", cites)):
-        path = tree / "notebooks" / f"{name}.ipynb"
-        chapter = nbformat.read(path, as_version=4)
-        chapter.cells.append(nbformat.v4.new_markdown_cell(text))
-        nbformat.write(chapter, path)
-    with pytest.raises(BuildError, match="02_two cites 01_one, which is not executed yet: add --chapter 01_one"):
-        book.build(tree, profile="smoke", chapters=["02"])
-    assert not (tree / "_build").exists()
-    book.build(tree, profile="smoke", chapters=["02", "01"])
 
 
 def test_an_interrupted_first_chapter_goes_on_and_then_the_whole_book_is_built(tree: Path) -> None:
