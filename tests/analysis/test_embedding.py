@@ -1,17 +1,15 @@
 """The numbers of the embedding's chapter, against known answers: flat sheets, straight lines, made-up trainings."""
 
 import dataclasses
-import types
 
 import numpy as np
 import pytest
+from bent_sheet import DATA, FACTORS, IMAGES, MU, REDRAWN, RUN
 
 from vaelib import Experiment, analysis, dataset, geometry, losses, metrics
 from vaelib.geometry import Dimension, Rotations
 
-RANDOM = np.random.default_rng(5)
-FACTORS = np.stack([RANDOM.uniform(0.5, 2, 400), RANDOM.uniform(0, 2, 400)], axis=1)
-MU = np.column_stack([FACTORS, 0.3 * FACTORS[:, 1] ** 2]) - [1.2, 1.0, 0.4]
+RANDOM = np.random.default_rng(6)
 
 
 class FlatRun:
@@ -131,16 +129,9 @@ def test_the_lines_of_a_straight_sheet_do_not_turn_and_those_of_a_half_cylinder_
 
 
 def test_a_description_is_what_the_metrics_say():
-    images = RANDOM.uniform(size=(20, 8, 8))
-    made = np.clip(images + 0.1, 0, 1)
-    run = types.SimpleNamespace(
-        embeddings=np.stack([0 * MU, MU]), best_epoch=1, reconstruct=lambda _: made,
-        experiment=Experiment.from_profile("smoke", gamma=0.01),
-    )  # fmt: skip
-    data = types.SimpleNamespace(parameters=FACTORS, train=np.arange(400), validation=np.arange(20), images=images)
-    found = analysis.embedding.describe(run, data)
-    assert found.error == pytest.approx(metrics.squared_error(images, made).mean())
-    assert found.relative_error == pytest.approx(metrics.normalised_error(images, made).mean())
+    found = analysis.embedding.describe(RUN, DATA)
+    assert found.error == pytest.approx(metrics.squared_error(IMAGES, REDRAWN).mean())
+    assert found.relative_error == pytest.approx(metrics.normalised_error(IMAGES, REDRAWN).mean())
     assert found.correlation == pytest.approx(metrics.largest_correlation(MU))
     np.testing.assert_allclose(found.variances, metrics.eigenvalues(MU))
     turning = analysis.embedding.sheet_turning(geometry.fit_sheet(FACTORS, MU))

@@ -1,15 +1,12 @@
 """The pictures and tables of the embedding show the numbers that they are given."""
 
-import types
-
 import numpy as np
 import pytest
+from bent_sheet import DATA, FACTORS, MU, RUN
 
-from vaelib import Experiment, analysis, figures, geometry, losses, metrics
+from vaelib import analysis, figures, geometry, losses, metrics
 
-RANDOM = np.random.default_rng(5)
-FACTORS = np.stack([RANDOM.uniform(0.5, 2, 400), RANDOM.uniform(0, 2, 400)], axis=1)
-MU = np.column_stack([FACTORS, 0.3 * FACTORS[:, 1] ** 2]) - [1.2, 1.0, 0.4]
+RANDOM = np.random.default_rng(6)
 VALUES = {"a": FACTORS[:, 0], "b": FACTORS[:, 1], "error": RANDOM.uniform(size=400)}
 
 
@@ -59,14 +56,7 @@ def test_the_histograms_mark_the_trained_value():
 
 
 def test_the_tables_have_a_column_for_a_description():
-    images = RANDOM.uniform(size=(20, 8, 8))
-    made = np.clip(images + 0.1, 0, 1)
-    run = types.SimpleNamespace(
-        embeddings=np.stack([0 * MU, MU]), best_epoch=1, reconstruct=lambda _: made,
-        experiment=Experiment.from_profile("smoke", gamma=0.01),
-    )  # fmt: skip
-    data = types.SimpleNamespace(parameters=FACTORS, train=np.arange(400), validation=np.arange(20), images=images)
-    found = analysis.embedding.describe(run, data)
+    found = analysis.embedding.describe(RUN, DATA)
     for table in (figures.embedding.shape_table([found]), figures.embedding.orientation_table([found])):
         assert found.label in table.data
     assert f"{found.term.value:.3f}" in figures.embedding.orientation_table([found]).data
