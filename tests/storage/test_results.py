@@ -126,7 +126,7 @@ def test_the_nearest_project_comes_before_the_librarys_own(
     assert results.find() == ROOT / "results"
     monkeypatch.setenv("VAELIB_RESULTS", "given")
     assert results.folder() == Path("given")
-    with pytest.raises(SettingError, match=r"given/sweep/table\.csv: no table of a sweep"):
+    with pytest.raises(SettingError, match=r"given/sweep/table\.csv: not the table of a sweep"):
         study.table(None)
 
 

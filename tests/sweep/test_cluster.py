@@ -130,8 +130,8 @@ def test_workers_killed_while_they_start_are_started_again() -> None:
 
 
 def test_a_worker_killed_whenever_it_starts_is_told_of() -> None:
-    told = r"^workers = 1: one ended 3 times while it started"
-    with workers_killed(math.inf) as killed, pytest.raises(DeviceError, match=told):
+    message = r"^workers = 1: one died 3 times while it started"
+    with workers_killed(math.inf) as killed, pytest.raises(DeviceError, match=message):
         sweep.on_dask({"good": (abs, -3)}, workers=1, progress=False)
     assert len(killed) == 3
 
@@ -148,7 +148,7 @@ def test_a_killed_workers_run_goes_on_elsewhere(tmp_path: Path) -> None:
             stream.write(f"{os.getpid()} {get_worker().name}\n")
         from vaelib.sweep import grid_training
 
-        return grid_training._one(text, root)
+        return grid_training._train_and_measure(text, root)
 
     with ThreadPoolExecutor(1) as pool:
         task = {experiment.name: (told, experiment.to_json(), str(tmp_path))}

@@ -77,7 +77,7 @@ def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: P
     assert [{name: value or None for name, value in row.items()} for row in again] == [
         {name: value or None for name, value in row.items()} for row in read
     ], "in CSV no text and no value look alike"
-    with pytest.raises(SettingError, match="no table of a sweep"):
+    with pytest.raises(SettingError, match="not the table of a sweep"):
         tables.read_table(tmp_path / "absent.csv")
     for file in (text, parquet):
         file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))

@@ -8,8 +8,8 @@ A sweep file is YAML::
       gamma: [0, 0.01, 0.1]
       seed: [0, 1, 2, 3, 4]
 
-Every run is an ordinary run's folder, so a sweep goes on where it stopped, and shares its runs with whoever asks for
-the same settings. Nothing here imports Dask, Arrow or Keras before it is needed.
+Every run has an ordinary run's folder, so a sweep resumes where it stopped, and shares its runs with whatever else
+trains the same settings. Nothing here imports Dask, Arrow or Keras before it is needed.
 """
 
 from vaelib.sweep.cluster import Outcome, hold_to_one_thread, on_dask

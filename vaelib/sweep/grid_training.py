@@ -1,4 +1,4 @@
-"""The runs of a sweep: those that are finished are read, the others trained and measured."""
+"""The runs of a sweep: finished ones are read, the others trained and measured."""
 
 import contextlib
 import os
@@ -23,35 +23,47 @@ def train_grid(
     scheduler: str | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Train what is not yet finished, measure every run, and return the rows of its table by the run's name.
+    """Train and measure the runs that are not finished, and return every run's row of the table by the run's name.
 
-    root: the folder of the runs; on a cluster, one that all its machines see. workers and scheduler: as `on_dask`
-    takes them. A failed run is tried once more, then reported in `failed`; the others go on.
+    A failed run is tried once more, then reported in `failed`; the others go on.
+
+    Args:
+        experiments: One per run.
+        root: The folder of the runs; on a cluster, one that all its machines see.
+        workers: As in `on_dask`.
+        scheduler: As in `on_dask`.
+        progress: As in `on_dask`.
+
+    Raises:
+        StoreError: There is something to train, and `root` cannot be written to.
+        SettingError: As `on_dask` raises it.
+        DeviceError: As `on_dask` raises it.
     """
     root = storage.user_path(root).resolve()
-    tasks = {each.name: (_one, each.to_json(), str(root)) for each in experiments}
-    kept = {name: found for name in tasks if (found := _finished(root / name))}
-    left = {name: task for name, task in tasks.items() if name not in kept}
-    if left:
+    tasks = {experiment.name: (_train_and_measure, experiment.to_json(), str(root)) for experiment in experiments}
+    rows = {name: row for name in tasks if (row := _row_on_disk(root / name))}
+    remaining = {name: task for name, task in tasks.items() if name not in rows}
+    outcome = Outcome()
+    if remaining:
         storage.check_writable(root)
-    outcome = on_dask(left, workers=workers, scheduler=scheduler, progress=progress) if left else Outcome()
-    rows = {**kept, **outcome.finished}
+        outcome = on_dask(remaining, workers=workers, scheduler=scheduler, progress=progress)
+        rows |= outcome.finished
     return Outcome({name: rows[name] for name in tasks if name in rows}, outcome.failed)
 
 
-def _finished(path: Path) -> dict[str, Any] | None:
-    """Return the row of a run that is finished and measured by this library, None for any other."""
+def _row_on_disk(path: Path) -> dict[str, Any] | None:
+    """Return the row of a run that is finished and was measured by this very library, else None."""
     if not checkpoint.is_complete(path):
         return None
     with contextlib.suppress(DamagedError):
-        opened = run.Run(path)
-        measures = tables.measured(opened)
-        return None if measures is None else tables.row(opened, measures)
+        finished = run.Run(path)
+        measures = tables.measured(finished)
+        return None if measures is None else tables.row(finished, measures)
     return None
 
 
-def _one(text: str, root: str) -> dict[str, Any]:
-    """Train an experiment, given as JSON, unless it is finished, and return its row. Runs in a worker."""
+def _train_and_measure(text: str, root: str) -> dict[str, Any]:
+    """Train an experiment, given as JSON, unless it is finished, and return its row. Called in a worker."""
     hold_to_one_thread()
     hold_no_semaphore()
     from vaelib.nn.backend import keras

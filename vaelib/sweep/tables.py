@@ -1,4 +1,7 @@
-"""The table of many runs: what it has of each, and its files."""
+"""The table of a sweep: its row for each run, and its files.
+
+Nothing here imports Arrow or Keras before it is needed.
+"""
 
 import contextlib
 import functools
@@ -15,22 +18,24 @@ from vaelib.system import provenance
 
 _CHECKSUMS = ".checksums.json"
 
-# Nothing here imports Arrow or Keras before it is needed.
-
 
 def row(finished: run.Run, measures: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return a run's row of the table: its settings, the terms at its best epoch, its measures, its origin.
 
     The terms are train_loss, train_cross_entropy, train_kl, train_penalty and the same with val_; the measures are
-    those of `vaelib.evaluation.measure`. What was measured is kept beside the run's folder and taken from there while
-    the library is the same; give `measures` where `measured` has just read them.
+    those of `vaelib.evaluation.measure`. They are saved beside the run's folder and read from there for as long as the
+    library's sources are the same.
+
+    Args:
+        finished: A finished run.
+        measures: What `measured` has just read, if anything has called it.
     """
     experiment, best = finished.experiment, finished.best_epoch
     settings = experiment.model_dump(mode="json") | {"snapshots": " ".join(map(str, experiment.snapshots))}
-    named = {name if name.startswith("val_") else f"train_{name}": values for name, values in finished.history.items()}
-    terms = {name: float(values[best - 1]) for name, values in named.items()}
-    origin = finished.provenance
-    told = {name: origin.get(name) for name in ("backend", "wall_time", "images_per_second", "git_commit")}
+    curves = {name if name.startswith("val_") else f"train_{name}": curve for name, curve in finished.history.items()}
+    terms = {name: float(curve[best - 1]) for name, curve in curves.items()}
+    recorded = finished.provenance
+    origin = {name: recorded.get(name) for name in ("backend", "wall_time", "images_per_second", "git_commit")}
     if measures is None:
         measures = measured(finished)
     if measures is None:
@@ -38,15 +43,18 @@ def row(finished: run.Run, measures: Mapping[str, Any] | None = None) -> dict[st
 
         measures = measure(finished)
         storage.write_json(_measures_file(finished), {"stamp": _stamp(finished), "measures": measures})
-    return {"run": finished.path.name, **settings, "best_epoch": best, **terms, **measures, **told}
+    return {"run": finished.path.name, **settings, "best_epoch": best, **terms, **measures, **origin}
 
 
 def measured(finished: run.Run) -> dict[str, Any] | None:
-    """Return what was measured of the run as it is, by the library as it is. A damaged file is none."""
+    """Return the saved measures of a run.
+
+    None where there are none, where their file is damaged, and where the run or the library has changed since.
+    """
     with contextlib.suppress(DamagedError):
-        kept = storage.read_json(_measures_file(finished))
-        if kept.get("stamp") == _stamp(finished):
-            return dict(kept["measures"])
+        content = storage.read_json(_measures_file(finished))
+        if content.get("stamp") == _stamp(finished):
+            return dict(content["measures"])
     return None
 
 
@@ -65,7 +73,7 @@ def _library() -> bytes:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as one tidy table of Arrow: a column for every name that any row has, empty where a row lacks it.
+    """Return rows as a table of Arrow: a column for every name that any row has, empty where a row lacks it.
 
     A column whose values have no type in common, such as numbers and words, is text.
     """
@@ -74,17 +82,25 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Any:
     def column(values: list[Any]) -> Any:
         try:
             return pyarrow.array(values)
-        except pyarrow.ArrowException:  # all the work is done by now, and is not to be lost for it
+        except pyarrow.ArrowException:  # the runs are all made by now: do not fail for the sake of a column's type
             return pyarrow.array([None if value is None else str(value) for value in values])
 
-    names = list(dict.fromkeys(name for each in rows for name in each))
-    return pyarrow.table({name: column([each.get(name) for each in rows]) for name in names})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pyarrow.table({name: column([row.get(name) for row in rows]) for name in names})
 
 
 def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:
-    """Write a table as Parquet and as CSV, `path` with these endings, and return both paths.
+    """Write a table as Parquet and as CSV, and their checksums, by which `read_table` notices a damaged file.
 
-    Beside them lies `path` with the ending .checksums.json, by which `read_table` knows a damaged one.
+    Args:
+        made: What `table` returned.
+        path: The files' path without their endings, which are .parquet, .csv and .checksums.json.
+
+    Returns:
+        The paths of the Parquet and of the CSV file.
+
+    Raises:
+        StoreError: A file cannot be written.
     """
     import pyarrow
     from pyarrow import csv, parquet
@@ -100,9 +116,14 @@ def write_table(made: Any, path: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Return the rows of a table that `write_table` wrote, from its Parquet or its CSV file; None where one is empty.
+    """Return the rows of a table that `write_table` wrote; an empty cell is None.
 
-    Raises SettingError when there is none, DamagedError when it is not what was written.
+    Args:
+        path: The Parquet or the CSV file.
+
+    Raises:
+        SettingError: The file is missing or is not a table.
+        DamagedError: Its content is not what was written.
     """
     from pyarrow import ArrowInvalid, csv, parquet
 
@@ -110,10 +131,10 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     try:
         content = io.BytesIO(path.read_bytes())
         checksums = path.with_suffix(_CHECKSUMS)
-        if checksums.exists():  # those of the table that the project keeps are git's
+        if checksums.exists():  # the project's own table has none: git keeps it
             storage.read(path, storage.read_json(checksums)["files"][path.name])
         made = parquet.read_table(content) if path.suffix == ".parquet" else csv.read_csv(content)
     except (OSError, ArrowInvalid) as error:
-        raise SettingError(f"{path}: no table of a sweep: {error}") from None
+        raise SettingError(f"{path}: not the table of a sweep: {error}") from None
     rows: list[dict[str, Any]] = made.to_pylist()
     return rows
