@@ -5,7 +5,7 @@ number per image, or, for the covariances, a statistic of the whole batch. With 
 image are multiplied by the weights before the mean over n, as Keras does; None weights all images equally.
 
 Units. The cross-entropy here is a mean over the P pixels; the literature sums over them. Its weights are those of this
-library times P: `summed_beta` and `summed_gamma`.
+library times P: γP for a penalty, `summed_beta` for the KL term.
 """
 
 import math
@@ -257,11 +257,6 @@ def summed_beta(beta: float, *, pixels: int, latent_dim: int, scaling: KLScaling
     2.7 at 64×64.
     """
     return beta * pixels * (2 / latent_dim if scaling == "mean" else 1.0)
-
-
-def summed_gamma(gamma: float, *, pixels: int) -> float:
-    """Return γ in the literature's units, where the loss is a sum over P pixels: γP."""
-    return gamma * pixels
 
 
 def total(terms: Mapping[str, Array], *, beta: float, gamma: float) -> Array:

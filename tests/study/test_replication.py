@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rounds import unlike
 from sweep_rows import run
 
 from vaelib import study
@@ -33,7 +34,7 @@ def test_fresh_runs_of_the_same_kind_agree_with_the_committed_ones() -> None:
     for seed in range(100):
         generator = np.random.default_rng(seed)
         committed, fresh = scattered(range(5), generator, score=0.5), scattered(range(2), generator, score=0.5)
-        alarms += bool(replication.unlike(fresh, committed, ["error", "score"]))
+        alarms += bool(unlike(fresh, committed, ["error", "score"]))
     assert alarms <= 5
 
 
@@ -46,7 +47,7 @@ def test_errors_that_are_larger_or_smaller_everywhere_are_noticed(factor: float,
         generator = np.random.default_rng(seed)
         committed, fresh = scattered(range(5), generator), scattered(range(2), generator)
         fresh = [{**row, "error": factor * row["error"]} for row in fresh]
-        noticed += any("over all settings" in line for line in replication.unlike(fresh, committed, ["error"]))
+        noticed += any("over all settings" in line for line in unlike(fresh, committed, ["error"]))
     assert noticed / 40 >= least
 
 
@@ -58,7 +59,7 @@ def test_what_a_seed_brings_into_every_group_is_no_shift() -> None:
         brought = np.exp(0.3 * generator.standard_normal(5))
         tables = [scattered(range(seeds), generator, range(50)) for seeds in (5, 2)]
         committed, fresh = ([{**row, "error": brought[row["seed"]] * row["error"]} for row in rows] for rows in tables)
-        alarms += any("over all" in line for line in replication.unlike(fresh, committed, ["error"]))
+        alarms += any("over all" in line for line in unlike(fresh, committed, ["error"]))
     assert alarms <= 2
 
 
@@ -67,7 +68,7 @@ def test_one_setting_that_has_changed_is_named() -> None:
     committed, fresh = scattered(range(5), generator, score=0.5), scattered(range(2), generator, score=0.5)
     fresh = [{**row, "error": 4 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
     fresh = [{**row, "score": -0.5} if row["gamma"] == 0 else row for row in fresh]
-    told = replication.unlike(fresh, committed, ["error", "score"])
+    told = unlike(fresh, committed, ["error", "score"])
     assert any(line.startswith("error at gamma=0.1: ") for line in told)
     assert any(line.startswith("score at the base: ") for line in told)
     found = replication.compare(fresh, committed, ["error", "score"])
@@ -82,16 +83,16 @@ def test_one_run_of_a_setting_is_compared_with_all_others_only() -> None:
     (one,) = replication.compare(fresh, committed, ["error"])
     assert one.setting is None and not one.apart
     astray = [{**row, "error": 2 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
-    assert replication.unlike(astray, committed, ["error"]) == [], "one of seven, not a shift of all"
-    (told,) = replication.unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
+    assert unlike(astray, committed, ["error"]) == [], "one of seven, not a shift of all"
+    (told,) = unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
     assert told.startswith("error over all settings: ")
 
 
 def test_where_all_seeds_agree_rounding_does_not_decide_and_one_run_says_nothing() -> None:
     committed = [run(2.0, seed=s) for s in range(5)]
-    assert replication.unlike([run(2.0005)], committed, ["error"]) == []
-    assert replication.unlike([run(2.5)], committed, ["error"])
-    assert replication.unlike([run(9.0)], committed[:1], ["error"]) == [], "one committed run has no scatter"
+    assert unlike([run(2.0005)], committed, ["error"]) == []
+    assert unlike([run(2.5)], committed, ["error"])
+    assert unlike([run(9.0)], committed[:1], ["error"]) == [], "one committed run has no scatter"
 
 
 def test_the_same_numbers_are_told_from_numbers_that_are_near() -> None:

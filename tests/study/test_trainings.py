@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from rounds import unlike
 from scipy import stats
 from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
@@ -169,7 +170,7 @@ def test_fresh_trainings_agree_with_the_committed_ones(
     own = [first_seeds(rows, count) for rows in both for count in (1, 2)]
     for fresh in [tables.read_table(given)] if given else own:
         assert len(fresh) >= len(study.plan(1))
-        assert replication.unlike(fresh, study.both_rounds()) == []
+        assert unlike(fresh, study.both_rounds()) == []
 
 
 def first_seeds(rows: list[dict[str, Any]], count: int = 1) -> list[dict[str, Any]]:
@@ -190,7 +191,7 @@ def test_the_earlier_round_has_the_same_trainings_and_tells_where_it_comes_from(
 @pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
 def test_errors_that_differ_everywhere_are_noticed(committed: study.Table, factor: float) -> None:
     fresh = [{**row, "relative_error": factor * row["relative_error"]} for row in first_seeds(committed.rows)]
-    told = replication.unlike(fresh, study.both_rounds())
+    told = unlike(fresh, study.both_rounds())
     assert any("relative_error over all" in line for line in told)
 
 
@@ -205,7 +206,7 @@ LOST = {name: name for name in replication.COLUMNS if not name.startswith(("curl
 @pytest.mark.parametrize("name", LOST)
 def test_numbers_that_are_lost_are_noticed(committed: study.Table, name: str) -> None:
     fresh = [{**row, name: 1e-9} for row in first_seeds(committed.rows)]
-    told = replication.unlike(fresh, study.both_rounds())
+    told = unlike(fresh, study.both_rounds())
     assert any(f"{LOST[name]} over all" in line for line in told)
     assert all(line.startswith(LOST[name]) for line in told)
 

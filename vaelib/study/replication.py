@@ -138,18 +138,6 @@ def _comparisons(
     yield Comparison(name, None, float(mean), unit * math.sqrt(variance / len(pairs)))
 
 
-def unlike(
-    fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str] = tuple(COLUMNS), *, level: float = 0.99
-) -> list[str]:
-    """Return a line for each of the comparisons of `compare`, with the same arguments, that are apart."""
-    lines = []
-    for comparison in compare(fresh, committed, columns, level=level):
-        where = "over all settings" if comparison.setting is None else f"at {comparison.setting or 'the base'}"
-        if comparison.apart:
-            lines.append(f"{comparison.column} {where}: {comparison.text()}")
-    return lines
-
-
 def same(fresh: Sequence[Row], committed: Sequence[Row], columns: Sequence[str] = tuple(COLUMNS)) -> int:
     """Return how many fresh runs have the numbers of the committed run of their name, to the last digit."""
     numbers = {row["run"]: [value(row, name) for name in columns] for row in committed}
