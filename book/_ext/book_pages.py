@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sphinx.application import Sphinx
 
 _CODE = re.compile(r"(:[\w:.+-]+:)?(`+)([^`]+)\2")  # `code`, ``code`` or :role:`text`
+_LITERAL = re.compile(r"(?<=::)(\n\s*\n(?:[ ]+.*(?:\n|$)|[ ]*\n)+)")  # what is indented below a line that ends in ::
 
 
 # Docstrings: in their text |x| and val_ are no marks of reStructuredText, and code may stand in single backticks. This
@@ -22,6 +23,11 @@ _HIDDEN_COLON = "\0"
 
 def _restructured(text: str) -> str:
     """Return a docstring as reStructuredText in which only code and roles are marked up."""
+    blocks = _LITERAL.split(text)  # prose and literal blocks, by turns
+    return "".join(block if i % 2 else _prose(block) for i, block in enumerate(blocks))
+
+
+def _prose(text: str) -> str:
     parts, end = [], 0
     for match in _CODE.finditer(text):
         role, _, content = match.groups()

@@ -50,3 +50,9 @@ def test_settings_are_described_by_their_fields(extension: ModuleType) -> None:
         r"* ``name``: Its \ ``name``\ .",
         "* ``size`` = ``3``: In pixels.",
     ]
+
+
+def test_what_a_literal_block_shows_is_not_escaped(extension: ModuleType) -> None:
+    text = "As `x_1`::\n\n    a_b = c_d(*e)\n\n    f_g\n\nAnd h_i."
+    shown = restructured(extension, "function", text)
+    assert "    a_b = c_d(*e)\n\n    f_g\n" in shown and shown.endswith(r"And h\_i.")
