@@ -6,25 +6,19 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from vaelib import losses
 from vaelib.disentanglement import unmixing
 from vaelib.errors import SettingError
 from vaelib.experiment import Experiment
 from vaelib.statistics import Numbers
-from vaelib.statistics.intervals import Interval
+from vaelib.statistics.intervals import Interval, of_mean
 
 if TYPE_CHECKING:
     from vaelib.model import VAE
 
 Factors = Literal["uniform", "normal", "laplace"]
-
-
-def interval(values: NDArray[Any]) -> Interval:
-    """Return the mean of independent values and the ends of its 95 % interval (normal approximation)."""
-    half = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
-    mean = float(np.mean(values))
-    return Interval(mean, mean - float(half), mean + float(half))
 
 
 def check_draws(n_draws: int) -> int:
@@ -164,7 +158,7 @@ def normal_pairs(n_draws: int, seed: int) -> NormalPairs:
     """Return the covariance, 0 but for chance, and the mean of |xy|, 2/π but for chance, of `n_draws` normal pairs."""
     pairs = correlated(n_draws, 0.0, seed)
     centred = pairs - pairs.mean(axis=0)
-    return NormalPairs(interval(centred.prod(axis=1)), interval(np.abs(pairs.prod(axis=1))))
+    return NormalPairs(of_mean(centred.prod(axis=1)), of_mean(np.abs(pairs.prod(axis=1))))
 
 
 def contrast(correlation: float = 0.5) -> float:
@@ -217,10 +211,10 @@ def turned_square(n_draws: int, seed: int) -> TurnedSquare:
     square = np.random.default_rng(seed).uniform(-1, 1, (n_draws, 2))
     means, deviations = {}, []
     for degrees in range(0, 91, 15):
-        means[degrees] = interval(np.abs(unmixing.turn(square, degrees).prod(axis=1)))
-        mean, low, high = means[degrees]
+        products = np.abs(unmixing.turn(square, degrees).prod(axis=1))
+        means[degrees] = of_mean(products)
         formula = expected_product(np.deg2rad(degrees)) / 3
-        deviations.append(abs(mean - formula) / (high - low) * 2 * 1.96)
+        deviations.append(abs(means[degrees].estimate - formula) / stats.sem(products))
     return TurnedSquare(means[0], means[45], float(max(deviations)))
 
 

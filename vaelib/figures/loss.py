@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vaelib import figures
-from vaelib.analysis.loss import Factors, correlated, covariances, expected_product, interval, pair_cost
+from vaelib.analysis.loss import Factors, correlated, covariances, expected_product, pair_cost
 from vaelib.disentanglement import unmixing
+from vaelib.statistics.intervals import of_mean
 
 FACTOR_COLORS = {"uniform": figures.BLUE, "normal": figures.BLACK, "laplace": figures.VERMILION}
 
@@ -166,7 +167,7 @@ def penalty_by_batch_size(draws: int, seed: int, correlation: float = 0.5, large
     for offset, (rho, centred, color, label) in enumerate(cases):
         pairs = correlated(draws, rho, seed + offset)
         batches = [pairs[: draws // n * n].reshape(-1, n, 2) for n in sizes]
-        intervals = np.array([interval(np.abs(covariances(batch, centred=centred))) for batch in batches])
+        intervals = np.array([of_mean(np.abs(covariances(batch, centred=centred))) for batch in batches])
         mean, low, high = intervals.T
         axis.plot(sizes, mean, "o-", color=color, label=label, markersize=4)
         axis.fill_between(sizes, low, high, color=color, alpha=0.3, linewidth=0)
