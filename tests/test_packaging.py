@@ -1,10 +1,11 @@
-"""pyproject.toml, requirements.lock and environment.yml describe the same installation."""
+"""What the files around the library say of it is so: dependencies, version, and what contributors are told."""
 
 import ast
 import json
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -136,3 +137,26 @@ def test_the_npm_locks_name_versions_and_checksums_but_no_server(folder: str) ->
     packages = {name.removeprefix("node_modules/"): entry for name, entry in lock["packages"].items() if name}
     assert {name: packages[name]["version"] for name in wanted} == wanted
     assert all("integrity" in entry and "resolved" not in entry for entry in packages.values())
+
+
+QUOTE = re.compile(r"From `(?P<path>[\w/.]+)`:\n\n(?P<indent> *)```\w+\n(?P<text>.*?)\n *```", re.DOTALL)
+
+
+def test_what_is_quoted_for_contributors_stands_where_it_is_said_to_stand() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    quotes = list(QUOTE.finditer(guide))
+    assert len(quotes) == guide.count("```python") + guide.count("```yaml") >= 6
+    for quote in quotes:
+        file = ROOT / quote["path"]
+        source = file.read_text()
+        if file.suffix == ".ipynb":
+            source = "\n".join("".join(cell["source"]) for cell in json.loads(source)["cells"])
+        lines = [line.removeprefix(quote["indent"]) for line in quote["text"].split("\n")]
+        assert "\n".join(lines) in source or textwrap.indent("\n".join(lines), " " * 8) in source, quote["path"]
+
+
+def test_every_file_that_contributors_are_sent_to_exists() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "book" / "how_it_is_built.md").read_text()
+    named = set(re.findall(r"`((?:vaelib|tests|notebooks|book|\.github)/[\w/.]+)`", guide))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
