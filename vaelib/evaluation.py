@@ -13,7 +13,7 @@ from vaelib.statistics import Score
 _IN_HOLE = 200  # new images in the hole's disc
 _WELL = 0.1  # of an image's own variance: above it the lines of a reconstruction begin to look wrong
 VOTES = 100
-"""How many votes each voting score is trained on, and as many again it is tested on; they take most of the time."""
+"""How many interventions beta_vae and factor_vae are each trained on, and as many again test it: most of the time."""
 LABELS = (5, 10, 20, 50, 100)
 """The numbers of images with known factors that a linear map is learnt from."""
 _ROTATIONS = 200  # random ones; a search starts from the best of them
@@ -30,7 +30,7 @@ def measure(finished: Run) -> dict[str, float | None]:
       rank_a, rank_b: Spearman's correlation of the relative error with the factors; raw_rank_a, raw_rank_b: of the
       plain one; hole_error, hole_relative: of new images in the hole's disc, whatever the run was trained on;
       hole_well: the share of those whose relative error is below a tenth.
-    - each score of `vaelib.disentanglement.scores`, the voting scores beta_vae and factor_vae, tangent_alignment,
+    - each score of `vaelib.disentanglement.scores`, the intervention-based beta_vae and factor_vae, tangent_alignment,
       factor_angle, trustworthiness and continuity, with its chance level as name_chance; largest_correlation,
       active_units, r2_a, r2_b. Inactive units count as if they never varied, except for the linear R² (r2_a, r2_b) and
       for the measures of the sheet as a whole: its planes, its neighbours, its factors' angle.

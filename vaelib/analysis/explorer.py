@@ -88,7 +88,7 @@ def part_in_words(part: tuple[int, int]) -> PartInWords:
 class Exactness(NamedTuple):
     """How far what the page shows is from what the model itself computes."""
 
-    astray: float
+    interpolation_error: float
     """The median distance from an interpolated mean to the encoder's own, in the latent space's units."""
     parity: float
     """The largest difference of a pixel, of the two decoders' images, in units of 10⁻⁵."""
