@@ -1,24 +1,17 @@
 """A grid of parameters laid over a notebook."""
 
 import base64
-import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from sweeping import COMMAND, write
+from sweeping import vaelib, write
 
 from vaelib import sweep
 from vaelib.book import notebook_grid
 from vaelib.errors import BuildError, SettingError
 from vaelib.sweep import Sweep, tables
-
-
-def vaelib(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
-
 
 NOTEBOOK = [
     "from typing import Optional\nx: float = 1.0  # a number\nword: Optional[str] = None\nseveral: list[float] = []\n"

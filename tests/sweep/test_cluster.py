@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sweeping import COMMAND, TINY, write
+from sweeping import COMMAND, TINY, running_cluster, write
 
 from vaelib import Experiment, sweep, train
 from vaelib.errors import DeviceError, SettingError
@@ -24,14 +24,6 @@ from vaelib.storage.checkpoint import finished_epochs
 from vaelib.sweep import cluster
 from vaelib.system import provenance
 from vaelib.system.processes import ONE_THREAD
-
-
-@contextlib.contextmanager
-def running_cluster(threads: int) -> Iterator[str]:
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=1, threads_per_worker=threads, dashboard_address=None, memory_limit=0) as made:
-        yield made.scheduler_address
 
 
 def test_a_clusters_worker_trains_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +160,6 @@ def test_a_killed_workers_run_goes_on_elsewhere(tmp_path: Path) -> None:
     assert made.complete
     # One thread there and all cores here add up in another order.
     assert made.history["val_loss"] == pytest.approx(alone.history["val_loss"], rel=1e-2)
-
-
-def vaelib(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
 
 
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
 """The runs of a sweep are ordinary ones, each with a row, and none is trained or measured twice."""
 
-import contextlib
 import csv
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from sweeping import COMMAND, TINY, write
+from sweeping import TINY, running_cluster, vaelib, write
 
 from vaelib import Experiment, sweep
 from vaelib.errors import DamagedError, SettingError
@@ -85,14 +82,6 @@ def test_the_table_is_the_same_in_both_files(outcome: sweep.Outcome, tmp_path: P
             tables.read_table(file)
 
 
-@contextlib.contextmanager
-def running_cluster(threads: int) -> Iterator[str]:
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=1, threads_per_worker=threads, dashboard_address=None, memory_limit=0) as made:
-        yield made.scheduler_address
-
-
 def test_a_cluster_by_its_address_trains_what_is_left_and_touches_no_finished_run(
     grid: list[Experiment], root: Path, outcome: sweep.Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,11 +93,6 @@ def test_a_cluster_by_its_address_trains_what_is_left_and_touches_no_finished_ru
     assert again.failed == {} and again.finished.pop(new.name)["seed"] == 9
     assert Run(root / new.name).complete and again.finished == outcome.finished
     assert {path: path.stat().st_mtime_ns for path in times} == times
-
-
-def vaelib(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
 
 
 def test_the_command_writes_the_table_and_tells_of_failures(tmp_path: Path) -> None:
