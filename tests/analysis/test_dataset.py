@@ -26,7 +26,7 @@ def test_expected_in_hole_is_binomial():
     assert analysis.dataset.expected_in_hole(Experiment.from_profile("smoke", hole_radius=0)) == (0, 0)
 
 
-def test_crossing_share_of_the_grid_and_of_nothing():
+def test_crossing_share_of_points_and_of_none():
     assert analysis.dataset.crossing_share(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [0.5, 0.6]])) == 0.5
     assert analysis.dataset.crossing_share(np.empty((0, 2))) == 0.0
     random = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (100_000, 2))
@@ -34,23 +34,23 @@ def test_crossing_share_of_the_grid_and_of_nothing():
 
 
 def test_the_studys_files_hold_what_chance_expects_and_its_text_does_not():
-    found = analysis.dataset.study_hole()
-    assert (found.mean, found.deviation) == pytest.approx((471.24, 20.66), abs=0.01)
-    assert found.found_z == pytest.approx((490 - 471.24) / 20.66, abs=0.01)
-    assert found.text_z == pytest.approx(-2.96, abs=0.01)
+    hole = analysis.dataset.study_hole()
+    assert (hole.mean, hole.deviation) == pytest.approx((471.24, 20.66), abs=0.01)
+    assert hole.found_z == pytest.approx((490 - 471.24) / 20.66, abs=0.01)
+    assert hole.text_z == pytest.approx(-2.96, abs=0.01)
 
 
 @pytest.mark.parametrize("region", ["full", "punctured"])
-def test_the_splits_share_out_all_images(region):
+def test_the_splits_cover_all_images(region):
     data = dataset.build(Experiment.from_profile("smoke", region=region).data)
-    found = analysis.dataset.splits(data)
-    assert found.images == found.train + found.validation
-    assert found.images + found.left_out == len(data.parameters)
-    assert (found.train, found.validation) == (len(data.train), len(data.validation))
-    assert (found.left_out > 0) == (region == "punctured")
+    splits = analysis.dataset.splits(data)
+    assert splits.images == splits.train + splits.validation
+    assert splits.images + splits.left_out == len(data.parameters)
+    assert (splits.train, splits.validation) == (len(data.train), len(data.validation))
+    assert (splits.left_out > 0) == (region == "punctured")
 
 
-def test_the_studys_own_numbers_are_all_of_the_studys():
+def test_the_studys_own_counts_are_100_percent_of_the_studys():
     assert analysis.dataset.of_the_study(analysis.dataset.Splits(4510, 4299, 211, 490)) == (100, 100)
     assert analysis.dataset.of_the_study(analysis.dataset.Splits(451, 0, 422, 0)) == pytest.approx((10, 200))
 
@@ -60,25 +60,25 @@ def test_the_studys_frame_stretches_by_its_own_sides_at_every_size(image_size):
     assert analysis.dataset.stretch(image_size) == pytest.approx(229 / 172, abs=0.01)
 
 
-def test_weights_in_effect_spread_less_and_agree_as_much_as_an_image_has_a_share_in_its_batch():
+def test_batch_weights_spread_and_correlate_by_one_over_the_root_of_the_batch_size():
     meant = np.random.default_rng(0).uniform(0, 2, 64_000)
-    found = analysis.dataset.weighting(meant, analysis.dataset.batch_means(meant, 16))
-    assert found.meant_deviation == pytest.approx(2 / np.sqrt(12), abs=0.01)
-    assert found.coded_deviation == pytest.approx(found.meant_deviation / 4, abs=0.01)
-    assert found.correlation == pytest.approx(1 / 4, abs=0.02)
+    weighting = analysis.dataset.weighting(meant, analysis.dataset.batch_means(meant, 16))
+    assert weighting.meant_deviation == pytest.approx(2 / np.sqrt(12), abs=0.01)
+    assert weighting.coded_deviation == pytest.approx(weighting.meant_deviation / 4, abs=0.01)
+    assert weighting.correlation == pytest.approx(1 / 4, abs=0.02)
     assert analysis.dataset.weighting(meant, meant).correlation == pytest.approx(1)
 
 
 def test_exported_images_come_in_the_order_of_the_table(tmp_path):
     data = dataset.build(Experiment.from_profile("smoke", n_images=40).data, cache=False)
     folder = exchange.export(data, tmp_path / "images")
-    found = analysis.dataset.exported_images(folder)
-    assert found.dtype == np.uint8
+    images = analysis.dataset.exported_images(folder)
+    assert images.dtype == np.uint8
     again = dataset.build(data.settings, parameters=exchange.read_points(folder / "parameters.csv"), cache=False)
-    np.testing.assert_array_equal(found, again.images)
+    np.testing.assert_array_equal(images, again.images)
 
 
-def test_exported_images_lie_in_folders_of_their_own(tmp_path):
+def test_exported_images_are_read_from_subfolders_in_order(tmp_path):
     for name, grey in (("b/2.png", 20), ("a/9.png", 10)):
         (tmp_path / name).parent.mkdir()
         Image.fromarray(np.full((2, 3), grey, "uint8")).save(tmp_path / name)

@@ -13,7 +13,7 @@ RANDOM = np.random.default_rng(6)
 
 
 class FlatRun:
-    """A run whose sheet is the plane (a, b, 0), and whose decoder draws one grey wherever it is asked."""
+    """A run whose sheet is the plane (a, b, 0), and whose decoder draws the same grey at every latent."""
 
     experiment = Experiment.from_profile("smoke")
     best_epoch = 1
@@ -33,19 +33,19 @@ class FlatRun:
 def description(**changes) -> analysis.embedding.Description:
     samples = np.linspace(0, 1, 101)
     rotations = Rotations(0.5, samples, 0.0, 1.0, np.eye(3), np.eye(3))
-    made = analysis.embedding.Description(
+    base = analysis.embedding.Description(
         label="", mu=MU, error=0.02, relative_error=0.1, correlation=0.4, variances=np.array([3.0, 2.0, 1.0]),
         dimension=Dimension(2, 1.9, 2.1, 400, 0.1, 0.95), turning=(30.0, 50.0), term=rotations, aligned=rotations,
         preferred=0.5,
     )  # fmt: skip
-    return dataclasses.replace(made, **changes)
+    return dataclasses.replace(base, **changes)
 
 
 def rotations(value: float, highest: float = 1.0) -> Rotations:
     return Rotations(value, np.linspace(0, 1, 101), 0.0, highest, np.eye(3), np.eye(3))
 
 
-def test_the_sheet_begins_at_the_hole_and_knows_its_nearest_images():
+def test_the_sheet_starts_at_the_hole_and_has_the_image_nearest_to_any_latent():
     run = FlatRun()
     sheet = analysis.embedding.Sheet(run)
     apart = np.linalg.norm(run.factors - [run.experiment.hole_a, run.experiment.hole_b], axis=1)
@@ -56,7 +56,7 @@ def test_the_sheet_begins_at_the_hole_and_knows_its_nearest_images():
     assert sheet.usual == pytest.approx(np.median(between.min(axis=1)))
 
 
-def test_the_way_through_the_sheet_is_straight_and_at_a_right_angle():
+def test_the_walk_through_the_sheet_is_straight_and_at_a_right_angle():
     run = FlatRun()
     sheet = analysis.embedding.Sheet(run)
     way = sheet.walk_through(n=5, reach=2.0)
@@ -67,53 +67,53 @@ def test_the_way_through_the_sheet_is_straight_and_at_a_right_angle():
     assert sheet.nearest(way[0])[0] == pytest.approx(2 * spread)
 
 
-def test_other_than_three_latents_are_no_sheet():
+def test_any_other_number_of_latents_than_three_is_refused():
     run = FlatRun()
     run.embeddings = run.embeddings[:, :, :2]
     with pytest.raises(ValueError, match=r"allowed: \(n, 3\) with n from 2"):
         analysis.embedding.off_sheet(run)
 
 
-def test_off_a_flat_sheet_a_decoder_that_ignores_its_latents_errs_everywhere_alike():
+def test_off_a_flat_sheet_a_decoder_that_ignores_its_latents_errs_equally_everywhere():
     run = FlatRun()
-    found = analysis.embedding.off_sheet(run)
+    off_sheet = analysis.embedding.off_sheet(run)
     spread = np.sqrt(run.factors.var(axis=0).sum())
-    assert found.step == pytest.approx(2 * spread / 6)  # seven points, a standard deviation to either side
-    assert found.usual == analysis.embedding.Sheet(run).usual
+    assert off_sheet.step == pytest.approx(2 * spread / 6)  # seven points, a standard deviation to either side
+    assert off_sheet.usual == analysis.embedding.Sheet(run).usual
     sheet = analysis.embedding.Sheet(run)
     image = sheet.image(sheet.nearest(sheet.origin)[1])[None]
     expected = 100 * metrics.normalised_error(image, np.full(image.shape, 0.5, "float32"))[0]
-    assert (found.middle, found.one_end, found.other_end) == pytest.approx([expected] * 3)
+    assert (off_sheet.middle, off_sheet.one_end, off_sheet.other_end) == pytest.approx([expected] * 3)
 
 
-def test_the_hardest_tenth_is_told_by_its_median_b():
+def test_the_hardest_tenth_is_summarised_by_its_median_b():
     b = np.linspace(0, 1.99, 200)
-    found = analysis.embedding.hard(-b, b)  # the smaller b, the harder
-    assert found.hard_b == pytest.approx(np.median(b[:20]))
-    assert found.easy_b == pytest.approx(np.median(b[20:]))
+    hard = analysis.embedding.hard(-b, b)  # the smaller b, the harder
+    assert hard.hard_b == pytest.approx(np.median(b[:20]))
+    assert hard.easy_b == pytest.approx(np.median(b[20:]))
 
 
 def test_the_moments_are_those_of_the_latents():
-    found = analysis.embedding.moments(np.array([[3.0, 0.0], [3.0, 8.0]]))
-    assert found.means.tolist() == [3, 4] and found.mean_length == 5
-    assert found.deviations.tolist() == [0, 4] and found.total_deviation == 4
+    moments = analysis.embedding.moments(np.array([[3.0, 0.0], [3.0, 8.0]]))
+    assert moments.means.tolist() == [3, 4] and moments.mean_length == 5
+    assert moments.deviations.tolist() == [0, 4] and moments.total_deviation == 4
     moved = analysis.embedding.moments(MU + np.array([10, 0, 0]))
     np.testing.assert_allclose(moved.deviations, analysis.embedding.moments(MU).deviations)
 
 
-def test_the_latents_tell_a_linear_factor_wholly():
-    found = analysis.embedding.linear_r2(np.column_stack([FACTORS[:, 0], RANDOM.normal(size=400)]), FACTORS)
-    assert found.a == pytest.approx((1, 1, 1))
-    assert found.b.estimate == pytest.approx(0, abs=0.05)
-    assert found.b.low <= found.b.estimate <= found.b.high
+def test_the_latents_explain_a_linear_factor_fully():
+    r2 = analysis.embedding.linear_r2(np.column_stack([FACTORS[:, 0], RANDOM.normal(size=400)]), FACTORS)
+    assert r2.a == pytest.approx((1, 1, 1))
+    assert r2.b.estimate == pytest.approx(0, abs=0.05)
+    assert r2.b.low <= r2.b.estimate <= r2.b.high
 
 
 @pytest.mark.parametrize(("low", "high", "words"), [(1.0, 1.9, "do not overlap"), (1.0, 2.0, "overlap"),
                                                     (2.1, 2.2, "overlap"), (2.6, 3.0, "do not overlap")])  # fmt: skip
 def test_intervals_overlap_or_do_not(low, high, words):
-    one = Dimension(2.2, 2.0, 2.5, 100, 0.1, 0.95)
+    dimension = Dimension(2.2, 2.0, 2.5, 100, 0.1, 0.95)
     other = Dimension((low + high) / 2, low, high, 100, 0.1, 0.95)
-    assert analysis.embedding.overlap(one, other) == analysis.embedding.overlap(other, one) == words
+    assert analysis.embedding.overlap(dimension, other) == analysis.embedding.overlap(other, dimension) == words
 
 
 def test_the_lines_of_a_straight_sheet_do_not_turn_and_those_of_a_half_cylinder_by_its_angle():
@@ -122,56 +122,56 @@ def test_the_lines_of_a_straight_sheet_do_not_turn_and_those_of_a_half_cylinder_
         assert turning == pytest.approx((0, 0, 0), abs=1e-3)
     angle = np.pi / 2 * FACTORS[:, 1]  # b from 0 to 2: half a turn
     bent = np.column_stack([FACTORS[:, 0], np.cos(angle), np.sin(angle)])
-    found = analysis.embedding.sheet_turning(geometry.fit_sheet(FACTORS, bent))
-    assert found.a.mean == pytest.approx(180, abs=8)  # along a line of constant a it is b that runs
-    assert found.b.mean == pytest.approx(0, abs=2)
-    assert found.a.low <= found.a.mean <= found.a.high
+    half_cylinder = analysis.embedding.sheet_turning(geometry.fit_sheet(FACTORS, bent))
+    assert half_cylinder.a.mean == pytest.approx(180, abs=8)  # along a line of constant a it is b that runs
+    assert half_cylinder.b.mean == pytest.approx(0, abs=2)
+    assert half_cylinder.a.low <= half_cylinder.a.mean <= half_cylinder.a.high
 
 
-def test_a_description_is_what_the_metrics_say():
-    found = analysis.embedding.describe(RUN, DATA)
-    assert found.error == pytest.approx(metrics.squared_error(IMAGES, REDRAWN).mean())
-    assert found.relative_error == pytest.approx(metrics.normalised_error(IMAGES, REDRAWN).mean())
-    assert found.correlation == pytest.approx(metrics.largest_correlation(MU))
-    np.testing.assert_allclose(found.variances, metrics.eigenvalues(MU))
+def test_a_description_holds_what_the_metrics_return():
+    described = analysis.embedding.describe(RUN, DATA)
+    assert described.error == pytest.approx(metrics.squared_error(IMAGES, REDRAWN).mean())
+    assert described.relative_error == pytest.approx(metrics.normalised_error(IMAGES, REDRAWN).mean())
+    assert described.correlation == pytest.approx(metrics.largest_correlation(MU))
+    np.testing.assert_allclose(described.variances, metrics.eigenvalues(MU))
     turning = analysis.embedding.sheet_turning(geometry.fit_sheet(FACTORS, MU))
-    assert found.turning == pytest.approx((turning.a.mean, turning.b.mean))
-    assert found.term.value == pytest.approx(losses.entanglement(MU))
-    assert found.aligned.value == pytest.approx(metrics.alignment(MU, FACTORS))
-    assert found.preferred == pytest.approx(metrics.alignment(MU @ found.term.at_lowest.T, FACTORS))
-    assert "0.01" in found.label
+    assert described.turning == pytest.approx((turning.a.mean, turning.b.mean))
+    assert described.term.value == pytest.approx(losses.entanglement(MU))
+    assert described.aligned.value == pytest.approx(metrics.alignment(MU, FACTORS))
+    assert described.preferred == pytest.approx(metrics.alignment(MU @ described.term.at_lowest.T, FACTORS))
+    assert "0.01" in described.label
 
 
 def test_a_training_compared_with_itself_has_changed_nothing():
-    found = analysis.embedding.compare(description(), description())
-    assert (found.error_ratio, found.trace_ratio) == (1, 1)
-    assert (found.correlation_word, found.bend_word) == ("no lower", "no more")
-    assert found.standard_bend == found.modified_bend == 40
+    comparison = analysis.embedding.compare(description(), description())
+    assert (comparison.error_ratio, comparison.trace_ratio) == (1, 1)
+    assert (comparison.correlation_word, comparison.bend_word) == ("no lower", "no more")
+    assert comparison.standard_bend == comparison.modified_bend == 40
 
 
-def test_a_comparison_tells_what_the_modified_loss_changed():
+def test_a_comparison_says_what_the_modified_loss_changed():
     modified = description(error=0.03, variances=np.array([1.0, 1.0, 1.0]), correlation=0.1, turning=(60.0, 80.0))
-    found = analysis.embedding.compare(description(), modified)
-    assert (found.error_ratio, found.trace_ratio) == pytest.approx((1.5, 0.5))
-    assert (found.standard_correlation, found.modified_correlation) == (0.4, 0.1)
-    assert (found.standard_bend, found.modified_bend) == (40, 70)
-    assert (found.correlation_word, found.bend_word) == ("lower", "more")
+    comparison = analysis.embedding.compare(description(), modified)
+    assert (comparison.error_ratio, comparison.trace_ratio) == pytest.approx((1.5, 0.5))
+    assert (comparison.standard_correlation, comparison.modified_correlation) == (0.4, 0.1)
+    assert (comparison.standard_bend, comparison.modified_bend) == (40, 70)
+    assert (comparison.correlation_word, comparison.bend_word) == ("lower", "more")
 
 
-def test_a_training_left_to_chance_is_said_to_be():
-    found = analysis.embedding.orientation(description(), description(aligned=rotations(0.6)))
-    assert (found.standard_rank, found.modified_rank) == pytest.approx((100 * 50 / 101,) * 2)
-    assert (found.trained, found.preferred, found.best) == (0.6, 0.5, 1)
-    assert found.beaten == pytest.approx(100 * 50 / 101)
-    assert found.verdict == "is not among the lowest 5 %"
-    assert (found.orient_word, found.chance_word) == ("did not", "is not contradicted here")
-    assert (found.aligned_word, found.axes_word) == ("is not", "holds here")
+def test_an_orientation_left_to_chance_is_reported_as_such():
+    orientation = analysis.embedding.orientation(description(), description(aligned=rotations(0.6)))
+    assert (orientation.standard_rank, orientation.modified_rank) == pytest.approx((100 * 50 / 101,) * 2)
+    assert (orientation.trained, orientation.preferred, orientation.best) == (0.6, 0.5, 1)
+    assert orientation.beaten == pytest.approx(100 * 50 / 101)
+    assert orientation.verdict == "is not among the lowest 5 %"
+    assert (orientation.orient_word, orientation.chance_word) == ("did not", "is not contradicted here")
+    assert (orientation.aligned_word, orientation.axes_word) == ("is not", "holds here")
 
 
-def test_a_training_that_used_its_freedom_is_said_to_have():
+def test_an_orientation_chosen_by_the_training_is_reported_as_such():
     modified = description(term=rotations(0.02), aligned=rotations(0.97), preferred=0.96)
-    found = analysis.embedding.orientation(description(), modified)
-    assert found.modified_rank == pytest.approx(100 * 2 / 101)
-    assert found.verdict == "is among the lowest 5 %"
-    assert (found.orient_word, found.chance_word) == ("did", "does not hold here")
-    assert (found.aligned_word, found.axes_word) == ("is", "does not hold here")
+    orientation = analysis.embedding.orientation(description(), modified)
+    assert orientation.modified_rank == pytest.approx(100 * 2 / 101)
+    assert orientation.verdict == "is among the lowest 5 %"
+    assert (orientation.orient_word, orientation.chance_word) == ("did", "does not hold here")
+    assert (orientation.aligned_word, orientation.axes_word) == ("is", "does not hold here")

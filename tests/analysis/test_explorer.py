@@ -14,7 +14,7 @@ def test_the_hardest_part_is_that_of_the_largest_mean_error():
     part, centre, error = analysis.explorer.hardest_part(points, errors)
     assert part == (0, 2) and error == 3
     np.testing.assert_allclose(centre, [0.75, 5 / 3])
-    # One large error among many small ones is not where it is hard on average.
+    # One large error among many small ones does not make a part hard on average.
     errors[np.flatnonzero(points[:, 0] > 1.6)[0]] = 9
     assert analysis.explorer.hardest_part(points, errors)[0] == (0, 2)
     # The space's last corner belongs to a part.
@@ -55,7 +55,7 @@ def test_unequal_shapes_are_refused():
         analysis.explorer.exactness(np.zeros((2, 3)), np.zeros((1, 3)), np.zeros((1, 2, 2)), np.zeros((1, 2, 2)))
 
 
-def test_the_centres_error_is_nothing_for_a_copy_and_all_for_a_flat_grey_image():
+def test_the_centres_error_is_zero_for_a_copy_and_100_percent_for_a_flat_grey_image():
     def run(reconstruct):
         return types.SimpleNamespace(experiment=Experiment.from_profile("smoke"), reconstruct=reconstruct)
 

@@ -1,4 +1,4 @@
-"""A key in the prose is found by a search: it stands literally once in the code of its own chapter."""
+"""Every key in the prose can be found by a search: it occurs literally, once, in the code of its own chapter."""
 
 import ast
 import re
@@ -9,10 +9,10 @@ import nbformat
 import pytest
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("0[0-5]_*.ipynb"))
-# {glue:}`key` and {glue:text}`key:.2f`; what has two colons is another chapter's.
+# {glue:}`key` and {glue:text}`key:.2f`; a key with two colons belongs to another chapter.
 _CITED = re.compile(r"\{glue:\w*\}`([^`]+)`")
 
-each = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str) -> list[str]:
@@ -30,16 +30,16 @@ def keys(path: Path) -> list[str]:
 
 
 def cited(path: Path) -> set[str]:
-    found = {match for source in cells(path, "markdown") for match in _CITED.findall(source)}
-    return {name.partition(":")[0] for name in found if "::" not in name}
+    names = {match for source in cells(path, "markdown") for match in _CITED.findall(source)}
+    return {name.partition(":")[0] for name in names if "::" not in name}
 
 
-def test_all_the_chapters_are_looked_at() -> None:
+def test_all_chapters_are_checked() -> None:
     assert [path.stem[:2] for path in CHAPTERS] == ["00", "01", "02", "03", "04", "05"]
 
 
-@each
-def test_there_is_one_glue_and_its_keys_are_literal(path: Path) -> None:
+@each_chapter
+def test_glue_is_that_of_notebook_and_its_keys_are_literal(path: Path) -> None:
     assert [source for source in cells(path, "code") if "myst_nb" in source] == []
     calls = glue_calls(path)
     assert calls
@@ -48,12 +48,12 @@ def test_there_is_one_glue_and_its_keys_are_literal(path: Path) -> None:
         assert not call.args and all(word.arg not in (None, "prefix") for word in call.keywords), ast.unparse(call)
 
 
-@each
+@each_chapter
 def test_no_key_is_glued_twice(path: Path) -> None:
     assert {key: count for key, count in Counter(keys(path)).items() if count > 1} == {}
 
 
-@each
+@each_chapter
 def test_every_key_of_the_prose_has_its_source_in_the_chapter(path: Path) -> None:
     assert cited(path)
     assert cited(path) - set(keys(path)) == set()

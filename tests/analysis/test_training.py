@@ -8,11 +8,11 @@ import pytest
 from vaelib import Experiment, analysis, metrics
 
 
-def test_the_network_has_as_many_weights_as_the_studys():
-    found = analysis.training.parameter_counts(Experiment.from_profile("paper"))
-    assert found.total == found.encoder + found.decoder
+def test_parameters_are_counted_by_part_and_the_smoke_profile_has_fewer():
+    counts = analysis.training.parameter_counts(Experiment.from_profile("paper"))
+    assert counts.total == counts.encoder + counts.decoder
     small = analysis.training.parameter_counts(Experiment.from_profile("smoke"))
-    assert small.encoder < found.encoder and small.decoder < found.decoder
+    assert small.encoder < counts.encoder and small.decoder < counts.decoder
 
 
 def run(best: int = 2) -> types.SimpleNamespace:
@@ -23,46 +23,46 @@ def run(best: int = 2) -> types.SimpleNamespace:
     return types.SimpleNamespace(best_epoch=best, history=history, experiment=experiment, embeddings=embeddings)
 
 
-def test_a_perfect_copy_lies_on_the_floor():
+def test_a_perfect_copy_reaches_the_floor():
     images = np.random.default_rng(0).uniform(0.1, 0.9, (6, 4, 4))
-    found = analysis.training.unseen(run(), images, images)
-    assert found.clean == pytest.approx(found.floor)
-    assert found.floor == pytest.approx(metrics.pixel_entropy(images).mean())
-    assert (found.excess, found.error, found.relative) == pytest.approx((0, 0, 0), abs=1e-9)
-    assert found.answer == "Yes"
+    unseen = analysis.training.unseen(run(), images, images)
+    assert unseen.clean == pytest.approx(unseen.floor)
+    assert unseen.floor == pytest.approx(metrics.pixel_entropy(images).mean())
+    assert (unseen.excess, unseen.error, unseen.relative) == pytest.approx((0, 0, 0), abs=1e-9)
+    assert unseen.answer == "Yes"
 
 
 def test_the_history_is_read_at_the_first_and_at_the_best_epoch():
     images = np.random.default_rng(0).uniform(0.1, 0.9, (6, 4, 4))
-    found = analysis.training.unseen(run(best=2), images, images)
-    assert (found.first, found.last, found.kl) == (0.7, 0.4, 2.0)
-    assert found.beta_kl == pytest.approx(0.02)
+    unseen = analysis.training.unseen(run(best=2), images, images)
+    assert (unseen.first, unseen.last, unseen.kl) == (0.7, 0.4, 2.0)
+    assert unseen.beta_kl == pytest.approx(0.02)
 
 
 def test_a_flat_grey_image_misses_all_of_the_variance():
     images = np.random.default_rng(0).uniform(0.1, 0.9, (6, 4, 4))
     grey = np.broadcast_to(images.mean(axis=(1, 2), keepdims=True), images.shape)
-    found = analysis.training.unseen(run(), images, grey)
-    assert found.relative == pytest.approx(100)
-    assert found.error == pytest.approx(1000 * images.var(axis=(1, 2)).mean())
-    assert found.excess > 0
-    assert found.answer == "Not in this run"
+    unseen = analysis.training.unseen(run(), images, grey)
+    assert unseen.relative == pytest.approx(100)
+    assert unseen.error == pytest.approx(1000 * images.var(axis=(1, 2)).mean())
+    assert unseen.excess > 0
+    assert unseen.answer == "Not in this run"
 
 
 @pytest.mark.parametrize(("share", "answer"), [(0.24, "Yes"), (0.26, "Not in this run")])
 def test_the_answer_turns_at_a_quarter_of_the_variance(share, answer):
     images = np.random.default_rng(0).uniform(0.1, 0.9, (6, 4, 4))
     shrunk = images + np.sqrt(share) * (images.mean(axis=(1, 2), keepdims=True) - images)
-    found = analysis.training.unseen(run(), images, shrunk)
-    assert found.relative == pytest.approx(100 * share)
-    assert found.answer == answer
+    unseen = analysis.training.unseen(run(), images, shrunk)
+    assert unseen.relative == pytest.approx(100 * share)
+    assert unseen.answer == answer
 
 
 def test_rank_correlations_are_one_for_what_rises_with_a_factor():
     parameters = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (2000, 2))
-    found = analysis.training.rank_correlation(parameters, np.exp(parameters[:, 0]))
-    assert found.a == pytest.approx(1)
-    assert found.b == pytest.approx(0, abs=0.1)
+    correlation = analysis.training.rank_correlation(parameters, np.exp(parameters[:, 0]))
+    assert correlation.a == pytest.approx(1)
+    assert correlation.b == pytest.approx(0, abs=0.1)
     assert analysis.training.rank_correlation(parameters, -(parameters[:, 1] ** 3)).b == pytest.approx(-1)
 
 

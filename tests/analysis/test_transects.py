@@ -48,7 +48,7 @@ def walk(name: str, error: list[float], inside: list[bool]) -> analysis.transect
     )
 
 
-def test_the_hardest_place_is_in_the_hole_of_the_line_that_errs_most_there():
+def test_the_hardest_place_is_in_the_hole_on_the_line_with_the_largest_error_there():
     walks = [walk("P1", [9.0, 1.0, 2.0], [False, True, True]), walk("P2", [0.0, 3.0, 1.0], [False, True, True])]
     assert analysis.transects.hardest(walks) == ("P2", 1, 10, 75)
     assert analysis.transects.hardest(walks[:1]) == ("P1", 2, 20, 50)
@@ -60,15 +60,15 @@ def test_a_line_that_misses_the_hole_is_hardest_anywhere():
 
 def test_inside_and_outside_are_means_and_their_ratio_is_taken_seed_by_seed():
     errors = np.array([[0.001, 0.004, 0.003], [0.002, 0.002, 0.002]])
-    found = analysis.transects.inside_and_outside(errors, np.array([False, True, False]))
-    assert (found.inside, found.outside) == pytest.approx((3, 2))
-    assert (found.ratio, found.low, found.high) == pytest.approx((1.5, 1, 2))
+    means = analysis.transects.inside_and_outside(errors, np.array([False, True, False]))
+    assert (means.inside, means.outside) == pytest.approx((3, 2))
+    assert (means.ratio, means.low, means.high) == pytest.approx((1.5, 1, 2))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_line_that_is_all_in_the_hole_has_no_outside():
-    found = analysis.transects.inside_and_outside(np.ones((3, 2)), np.array([True, True]))
-    assert found.inside == 1000 and np.isnan(found.outside) and np.isnan(found.ratio)
+def test_a_line_entirely_in_the_hole_has_no_outside():
+    means = analysis.transects.inside_and_outside(np.ones((3, 2)), np.array([True, True]))
+    assert means.inside == 1000 and np.isnan(means.outside) and np.isnan(means.ratio)
 
 
 def test_what_is_missing_is_a_share_of_the_images_variance():

@@ -24,11 +24,11 @@ def values() -> dict[str, np.ndarray]:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[encoder.Drawing]:
     """The drawings of the films asked for, which are not rendered."""
-    found: list[encoder.Drawing] = []
+    drawings: list[encoder.Drawing] = []
 
     def render(path: Any, make: Any, frames: int, **_: Any) -> Any:
-        found.append(make())
+        drawings.append(make())
         return frames
 
     monkeypatch.setattr(encoder, "render", render)
-    return found
+    return drawings

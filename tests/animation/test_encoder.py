@@ -1,4 +1,4 @@
-"""Films: what is in the file, and that it is complete or not there."""
+"""Films: what is in the file, and that it is either complete or absent."""
 
 import re
 import struct
@@ -106,7 +106,7 @@ def test_a_gif_moves_and_is_as_wide_as_asked(tmp_path: Path, mu: np.ndarray, val
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_a_bar_tells_how_many_frames_are_drawn_and_leaves_nothing_behind(
+def test_a_bar_shows_how_many_frames_are_drawn_and_leaves_nothing_behind(
     tmp_path: Path,
     mu: np.ndarray,
     values: dict[str, np.ndarray],
@@ -114,8 +114,8 @@ def test_a_bar_tells_how_many_frames_are_drawn_and_leaves_nothing_behind(
     progress: bool,
 ) -> None:
     animation.rotating_embedding(tmp_path / "film.mp4", mu, values, frames=3, progress=progress)
-    told, bar = capsys.readouterr()
-    assert told == ""
+    output, bar = capsys.readouterr()
+    assert output == ""
     if progress:
         assert re.search(r"^\rfilm\.mp4: +0%.*\b0/3 .*frame/s", bar) and not bar.split("\r")[-1].strip()
     else:

@@ -1,4 +1,4 @@
-"""Films of the embedding: what they show, and where the points are seen."""
+"""Films of the embedding: what they show, and where the points appear."""
 
 from pathlib import Path
 from types import SimpleNamespace

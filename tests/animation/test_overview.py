@@ -45,7 +45,7 @@ def test_the_sheet_has_all_training_images_coloured_by_b(data: dataset.DataSet, 
     assert bar.get_ylabel() == "$b$" and bar.get_ylim() == (0, 2)
 
 
-def test_the_picture_and_the_gif_are_written_as_wide_as_said(run: Any, data: dataset.DataSet, tmp_path: Path) -> None:
+def test_the_picture_and_the_gif_are_written_at_their_widths(run: Any, data: dataset.DataSet, tmp_path: Path) -> None:
     colours = {"b": data.parameters[data.train, 1]}
     film = animation.rotating_embedding(tmp_path / "walk.mp4", run.embeddings[-1], colours, frames=3, progress=False)
     paths = overview.save(tmp_path / "made", run, data, film)

@@ -27,7 +27,7 @@ def test_a_walk_shows_the_point_in_both_spaces_and_says_when_it_is_in_the_hole(d
     assert animation.transect_film("w.mp4", run, data, names=["P1", "P3"], frames=steps) == 2 * steps
     (drawing,) = drawn
     left, _, original, redrawn, difference, plot = drawing.figure.axes
-    told = set()
+    endings = set()
     for frame in range(2 * steps):
         drawing.draw(frame)
         name, step = ("P1", "P3")[frame // steps], frame % steps
@@ -36,10 +36,10 @@ def test_a_walk_shows_the_point_in_both_spaces_and_says_when_it_is_in_the_hole(d
         heading = drawing.figure.get_suptitle()
         assert heading.startswith(f"{name}: $a$ = {point[0]:.2f}")
         assert ("in the hole" in heading) == bool(dataset.in_hole([point], experiment)[0])
-        told.add(heading.rsplit(",")[-1])
+        endings.add(heading.rsplit(",")[-1])
         image = dataset.transect_images(name, experiment, steps)[step] / 255
         np.testing.assert_array_equal(original.images[0].get_array(), image)
         np.testing.assert_array_equal(difference.images[0].get_array(), redrawn.images[0].get_array() - image)
         ((x, y),) = plot.lines[-1].get_xydata()
         assert x == step and y == pytest.approx(100 * np.square(0.25 - image).mean() / image.var())
-    assert len(told) == 2
+    assert len(endings) == 2

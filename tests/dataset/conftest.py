@@ -1,4 +1,4 @@
-"""What the tests of the data set share: a cache of their own for each, and the study's number of images."""
+"""What the tests of the data set share: an empty cache for each, and the study's number of images."""
 
 from pathlib import Path
 

@@ -59,7 +59,7 @@ def test_a_framing_that_moves_its_curves_has_new_images_and_the_other_keeps_its_
         dataset.build(small(framing="study"), parameters=points)
 
 
-def test_the_cache_may_lie_at_home(tmp_path, monkeypatch):
+def test_the_cache_may_be_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("VAELIB_CACHE", "~/kept")
     dataset.build(small())
@@ -71,7 +71,7 @@ def test_the_square_framings_cached_images_keep_their_name(cache_folder):
     assert [file.name for file in cache_folder.glob("*.uint8")] == ["images-bebacc202f35fa60.uint8"]
 
 
-def test_a_flipped_byte_is_noticed_and_the_file_kept_aside(cache_folder):
+def test_a_flipped_byte_is_noticed_and_the_file_moved_aside(cache_folder):
     good = dataset.build(small()).images
     (file,) = cache_folder.glob("*.uint8")
     content = bytearray(file.read_bytes())

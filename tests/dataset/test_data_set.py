@@ -67,14 +67,14 @@ def test_regions_share_points_and_images(five_thousand):
 
 
 def test_the_same_settings_give_the_same_set_and_another_seed_another():
-    one, two, other = (dataset.build(small(data_seed=s, region="thinned"), cache=False) for s in (1, 1, 2))
-    np.testing.assert_array_equal(one.parameters, two.parameters)
-    np.testing.assert_array_equal(one.images, two.images)
-    np.testing.assert_array_equal(one.train, two.train)
-    assert not np.array_equal(one.parameters, other.parameters)
+    first, again, other = (dataset.build(small(data_seed=s, region="thinned"), cache=False) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first.parameters, again.parameters)
+    np.testing.assert_array_equal(first.images, again.images)
+    np.testing.assert_array_equal(first.train, again.train)
+    assert not np.array_equal(first.parameters, other.parameters)
 
 
-def test_an_experiment_is_as_good_as_its_data():
+def test_an_experiment_builds_the_same_set_as_its_data_settings():
     experiment = Experiment.from_profile("smoke", n_images=40)
     data = dataset.build(experiment)
     assert data.settings == experiment.data
@@ -110,7 +110,7 @@ def test_wrong_own_points_are_named(points, message):
         dataset.build(small(), parameters=points)
 
 
-def test_a_cut_that_leaves_too_little_says_so():
+def test_a_split_that_leaves_too_few_images_is_refused():
     with pytest.raises(SettingError, match="with 0 images left out, 3 train and 0 validate"):
         dataset.build(small(n_images=20), parameters=np.full((3, 2), 1.0))
     with pytest.raises(SettingError, match=r"hole_radius = 1.*30 images left out, 0 train and 0 validate"):
@@ -119,7 +119,7 @@ def test_a_cut_that_leaves_too_little_says_so():
 
 @pytest.mark.parametrize("kind", ["per_image", "per_batch"])
 @pytest.mark.parametrize("region", ["full", "punctured", "thinned"])
-def test_weights_fall_with_b_from_two_to_nought(kind, region):
+def test_weights_fall_with_b_from_two_to_zero(kind, region):
     data = dataset.build(small(sample_weights=kind, region=region))
     kept = np.concatenate([data.train, data.validation])
     b = data.parameters[:, 1]

@@ -23,8 +23,8 @@ def read_by_keras(folder, labels):
     batches = keras.utils.image_dataset_from_directory(
         folder, labels=labels, shuffle=False, color_mode="grayscale", image_size=(32, 32)
     )
-    images, found = zip(*[(np.asarray(image), np.asarray(label)) for image, label in batches], strict=True)
-    return np.concatenate(images)[..., 0], np.concatenate(found)
+    images, labels_read = zip(*[(np.asarray(image), np.asarray(label)) for image, label in batches], strict=True)
+    return np.concatenate(images)[..., 0], np.concatenate(labels_read)
 
 
 @pytest.mark.parametrize("region", ["full", "punctured", "thinned"])
@@ -71,7 +71,7 @@ def test_names_sort_as_their_numbers_beyond_a_million_images(tmp_path, monkeypat
     assert files == ["train/0999999.png", "train/1000000.png", "validation/0000000.png"]
 
 
-def test_parameters_csv_tells_all_and_can_be_read_back(tmp_path):
+def test_parameters_csv_describes_every_image_and_can_be_read_back(tmp_path):
     data = dataset.build(small(region="thinned", sample_weights="per_image"))
     folder = exchange.export(data, tmp_path / "out")
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -143,7 +143,7 @@ def test_read_points_names_file_line_column_and_value(tmp_path, text, message):
         exchange.read_points(file)
 
 
-def test_read_points_of_no_text_file(tmp_path):
+def test_read_points_names_a_file_that_is_missing_or_not_text(tmp_path):
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff\xfe\x00")
     for name in ("image.png", "missing.csv"):
         with pytest.raises(SettingError, match=f"{name} cannot be read as a CSV file"):

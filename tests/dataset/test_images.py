@@ -21,7 +21,7 @@ def test_transect_images_have_their_own_line_width():
     np.testing.assert_array_equal(images[0], alone[0])
 
 
-def test_montage_goes_row_by_row():
+def test_a_montage_is_filled_row_by_row():
     images = np.arange(5, dtype=np.uint8)[:, None, None] + np.zeros((5, 2, 3), dtype=np.uint8) + 1
     sheet = dataset.montage(images, 2)
     assert sheet.shape == (6, 6)

@@ -34,8 +34,8 @@ def test_the_training_size_is_known_without_images(region, monkeypatch):
 
 def test_in_hole_excludes_its_edge():
     settings = small(hole_a=1.0, hole_b=1.0, hole_radius=0.5)
-    found = dataset.in_hole([[1.0, 1.0], [1.5, 1.0], [1.499, 1.0], [1.0, 0.4]], settings)
-    assert found.tolist() == [True, False, True, False]
+    inside = dataset.in_hole([[1.0, 1.0], [1.5, 1.0], [1.499, 1.0], [1.0, 0.4]], settings)
+    assert inside.tolist() == [True, False, True, False]
     assert not dataset.in_hole([[1.0, 1.0]], small(hole_a=1.0, hole_b=1.0, hole_radius=0.0)).any()
 
 
