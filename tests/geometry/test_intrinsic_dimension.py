@@ -18,10 +18,10 @@ from vaelib import geometry
     ids=["line", "plane", "ball", "plane in ten dimensions"],
 )
 def test_twonn_finds_known_dimensions(points: np.ndarray, dimension: int) -> None:
-    found = geometry.twonn(points)
-    assert found.estimate == pytest.approx(dimension, rel=0.07)
-    assert found.low < found.estimate < found.high
-    assert found.n == 2000
+    twonn = geometry.twonn(points)
+    assert twonn.estimate == pytest.approx(dimension, rel=0.07)
+    assert twonn.low < twonn.estimate < twonn.high
+    assert twonn.n == 2000
 
 
 def test_twonn_finds_the_dimension_of_a_curved_sheet() -> None:
@@ -31,7 +31,7 @@ def test_twonn_finds_the_dimension_of_a_curved_sheet() -> None:
     )
 
 
-def test_twonn_does_not_care_for_rotation_scale_and_place() -> None:
+def test_rotation_scale_and_place_do_not_change_twonn() -> None:
     points = uniform(500, 3) * [2, 1, 0.01]
     moved = 1000 * points @ rotation(3).T + 7
     assert geometry.twonn(moved).estimate == pytest.approx(geometry.twonn(points).estimate, rel=1e-6)
@@ -49,9 +49,9 @@ def test_twonn_drops_duplicates_first() -> None:
     assert geometry.twonn(np.vstack([points, points[:50], points[:50]])) == geometry.twonn(points)
 
 
-def test_twonn_intervals_cover_the_plane_about_as_often_as_they_say() -> None:
-    found = [geometry.twonn(geometry.flat_control(400, seed=seed)) for seed in range(120)]
-    assert np.mean([one.low <= 2 <= one.high for one in found]) == pytest.approx(0.95, abs=0.05)
+def test_twonn_intervals_cover_the_planes_dimension_about_as_often_as_they_claim() -> None:
+    dimensions = [geometry.twonn(geometry.flat_control(400, seed=seed)) for seed in range(120)]
+    assert np.mean([dimension.low <= 2 <= dimension.high for dimension in dimensions]) == pytest.approx(0.95, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_twonn_refuses_what_it_cannot_estimate(points: np.ndarray, options: dict
         geometry.twonn(points, **options)
 
 
-def test_scales_are_nested_subsets_and_the_whole_is_the_whole() -> None:
+def test_scales_have_as_many_points_as_asked_and_the_last_has_all() -> None:
     points = uniform(400, 2)
-    found = geometry.twonn_by_scale(points, [50, 400])
-    assert [one.n for one in found] == [50, 400]
-    assert found[1] == geometry.twonn(points)
+    dimensions = geometry.twonn_by_scale(points, [50, 400])
+    assert [dimension.n for dimension in dimensions] == [50, 400]
+    assert dimensions[1] == geometry.twonn(points)
 
 
-def test_the_distance_to_the_nearest_is_that_of_the_double_loop():
+def test_the_distance_to_the_nearest_point_is_that_of_the_double_loop():
     generator = np.random.default_rng(8)
     points, others = generator.normal(size=(20, 3)), generator.normal(size=(30, 3))
     literal = [min(np.linalg.norm(point - other) for other in others) for point in points]

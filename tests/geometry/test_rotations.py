@@ -1,4 +1,4 @@
-"""Scores over rotations: known extremes, and what does not depend on how a shape stands."""
+"""Scores over rotations: known extremes, and what does not depend on a shape's orientation."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,16 @@ from vaelib import geometry, losses
 def test_rotations_of_a_flat_square_have_the_known_extremes() -> None:
     # E|xy| is 1/4 on the axes of the square and 1/6 at 45°; the third latent is zero, and of three pairs one counts.
     mu = np.column_stack([uniform(6000, 2), np.zeros(6000)])
-    found = geometry.over_rotations(losses.entanglement, mu, samples=60)
-    assert found.value == pytest.approx(1 / 12, rel=0.03)
-    assert found.lowest == pytest.approx(1 / 18, rel=0.03)
-    assert losses.entanglement(mu @ found.at_lowest.T) == pytest.approx(found.lowest)
-    assert losses.entanglement(mu @ found.at_highest.T) == pytest.approx(found.highest)
-    assert found.lowest <= found.samples.min() and found.samples.max() <= found.highest
-    assert 0 < found.position < 1
+    rotations = geometry.over_rotations(losses.entanglement, mu, samples=60)
+    assert rotations.value == pytest.approx(1 / 12, rel=0.03)
+    assert rotations.lowest == pytest.approx(1 / 18, rel=0.03)
+    assert losses.entanglement(mu @ rotations.at_lowest.T) == pytest.approx(rotations.lowest)
+    assert losses.entanglement(mu @ rotations.at_highest.T) == pytest.approx(rotations.highest)
+    assert rotations.lowest <= rotations.samples.min() and rotations.samples.max() <= rotations.highest
+    assert 0 < rotations.position < 1
 
 
-def test_rotation_extremes_belong_to_the_shape_and_not_to_how_it_stands() -> None:
+def test_rotation_extremes_do_not_depend_on_the_shapes_orientation() -> None:
     mu = np.array([1, 0, 0.5]) + np.column_stack([uniform(500, 2), 0.2 * uniform(500, 1, 1)])
     here, there = (geometry.over_rotations(losses.entanglement, mu @ r.T, samples=60) for r in (np.eye(3), rotation(5)))
     assert there.lowest == pytest.approx(here.lowest, rel=0.01)
@@ -33,12 +33,12 @@ def test_rotation_extremes_belong_to_the_shape_and_not_to_how_it_stands() -> Non
 
 def test_a_score_that_rotation_does_not_change_has_no_position() -> None:
     mu = uniform(50, 3)
-    found = geometry.over_rotations(lambda _: 2.0, mu, samples=20)
-    assert (found.value, found.lowest, found.highest, found.position) == (2, 2, 2, 0)
+    rotations = geometry.over_rotations(lambda _: 2.0, mu, samples=20)
+    assert (rotations.value, rotations.lowest, rotations.highest, rotations.position) == (2, 2, 2, 0)
     assert geometry.over_rotations(lambda points: float(points.std()), mu[:, :1], samples=20).position == 0
 
 
-def test_rotations_are_uniform_and_drawn_again_alike() -> None:
+def test_rotations_are_uniform_and_reproducible() -> None:
     turns = geometry.random_rotations(3, 4000, seed=1)
     assert np.linalg.det(turns) == pytest.approx(np.ones(4000))
     assert turns.mean(axis=0) == pytest.approx(np.zeros((3, 3)), abs=0.05)

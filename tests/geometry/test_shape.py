@@ -14,7 +14,7 @@ def draws(n: int = 4000, d: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, d))
 
 
-def test_a_gaussian_cloud_is_near_and_whatever_is_linear_does_not_count() -> None:
+def test_a_gaussian_cloud_is_near_and_a_linear_map_hardly_changes_that() -> None:
     cloud = draws()
     assert normal_distance(cloud) < 0.06
     flat = cloud @ np.diag([10, 1, 0.1]) + [5, 0, 0]
@@ -53,7 +53,7 @@ def sheet(height: object, n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.
     return np.column_stack([factors, height(factors[:, 0], factors[:, 1])]), factors  # type: ignore[operator]
 
 
-def test_a_flat_sheet_curls_nowhere_however_it_lies() -> None:
+def test_a_flat_sheet_curls_nowhere_in_any_orientation() -> None:
     codes, factors = sheet(lambda x, y: 0.3 * x - 0.5 * y)
     assert edge_curl(codes, factors) == pytest.approx((0, 0), abs=1e-4)
     assert edge_curl(codes @ ROTATION.T, factors) == pytest.approx((0, 0), abs=1e-4)

@@ -20,7 +20,7 @@ def test_turning_of_a_line_a_half_circle_and_a_corner() -> None:
 
 
 def bent_sheet(n: int = 2000, grain: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return factors, and a cylinder: along it runs a, round a quarter of it b."""
+    """Return factors, and a quarter cylinder: a runs along it, b around it."""
     factors = np.random.default_rng(4).uniform([0.5, 0], [2, 2], size=(n, 2))
     angle = factors[:, 1] * np.pi / 4
     mu = np.column_stack([np.cos(angle), np.sin(angle), factors[:, 0]])

@@ -1,4 +1,4 @@
-"""Directions, tangent planes and neighbours of sheets whose place is known."""
+"""Directions, tangent planes and neighbours of sheets whose orientation is known."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_tangent_planes_of_axes_score_one_in_any_order_and_at_any_place_of_the_f
     assert tangent_alignment(FLAT[:, [0, 2]], dimension=1).value == pytest.approx(1)
 
 
-def test_tangent_planes_as_far_from_all_axes_as_can_be_score_zero() -> None:
+def test_tangent_planes_as_far_from_all_axes_as_possible_score_zero() -> None:
     """A plane with normal (1, 1, 1)/√3; one with normal (cos t, sin t, 0) has cos² t, moved from [1/3, 1] to [0, 1]."""
     normal = np.ones((1, 3)) / np.sqrt(3)
     basis = np.linalg.svd(normal)[2][1:]
@@ -100,14 +100,14 @@ def test_neighbours_are_kept_by_turns_and_shifts_and_the_dimension_too() -> None
 
 
 @pytest.mark.parametrize(("scale", "place"), [(1e-6, 0), (1e6, 0), (1, 1e7), (1e-6, -10), (1e6, 1e13)])
-def test_scale_and_place_of_the_whole_do_not_matter_however_large(scale: float, place: float) -> None:
+def test_a_common_scale_and_place_do_not_matter_however_large(scale: float, place: float) -> None:
     codes = scale * FLAT + place
     for score in (trustworthiness, continuity):
         assert score(FACTORS, codes).value == pytest.approx(1, abs=1e-3)
         assert score(codes, FACTORS).value == pytest.approx(1, abs=1e-3)
     assert geometry.twonn(codes).estimate == pytest.approx(geometry.twonn(FLAT).estimate, rel=0.01)
     assert factor_angle(codes, FACTORS).value == pytest.approx(factor_angle(FLAT, FACTORS).value, abs=1e-3)
-    here, there = (tangent_alignment(each, draws=10).value for each in (FLAT, codes))
+    here, there = (tangent_alignment(points, draws=10).value for points in (FLAT, codes))
     assert there == pytest.approx(here, abs=1e-3)
 
 
@@ -122,8 +122,8 @@ def test_a_fold_costs_trust_and_a_tear_costs_continuity() -> None:
 
 def test_ranks_at_random_lie_at_the_chance_level() -> None:
     for score in (trustworthiness, continuity):
-        found = score(FACTORS, NOISE)
-        assert found.value == pytest.approx(found.chance, abs=0.02) and found.chance == pytest.approx(0.5, abs=0.01)
+        noise = score(FACTORS, NOISE)
+        assert noise.value == pytest.approx(noise.chance, abs=0.02) and noise.chance == pytest.approx(0.5, abs=0.01)
         assert score(FACTORS, np.ones((N, 3))).value == pytest.approx(0.5, abs=0.1)
 
 
