@@ -26,7 +26,7 @@ def test_two_half_floats_are_enough_and_one_is_not(wild_run: Run, halves: np.nda
 
 
 def test_three_runs_of_the_book_fit_into_their_share_of_a_page(book_run: Run) -> None:
-    """All that a page gets but for the picture, which may have the rest: the book's own has about 60 kB."""
+    """Everything that a page gets except the picture, which may take the rest: the book's has about 60 kB."""
     n_points = len(book_run.embeddings[0])
     bytes_per_point = 2 * 2 + 3 * (book_run.epochs + 1) + 7  # a and b, embeddings, errors
     n_others = Experiment.from_profile("book").n_images - 1000  # at most; a and b alone
@@ -71,7 +71,7 @@ def test_what_is_packed_is_what_the_run_has(packed: tuple[dict[str, Any], bytes]
         np.testing.assert_allclose(errors, np.minimum(own, np.percentile(own, 98)), atol=np.ptp(own) / 255)
 
 
-def test_of_the_training_images_beyond_the_first_the_places_are_kept(runs: dict[str, Run]) -> None:
+def test_training_images_beyond_the_first_keep_their_places(runs: dict[str, Run]) -> None:
     info, data = packing.pack({"one": runs["standard"]}, n_points=25)
     (entry,) = info["runs"]
     built = dataset.build(runs["standard"].experiment.data)

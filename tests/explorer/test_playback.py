@@ -33,7 +33,7 @@ def test_a_walk_goes_along_its_transect(reader: Reader) -> None:
 
 
 def test_the_first_input_during_a_walk_counts(reader: Reader) -> None:
-    """It ends the walk, which sets the sliders to where the walk has come, and still takes effect."""
+    """It ends the walk, which sets the sliders to the place it has reached, and still takes effect."""
     page = reader.open()
     for label, value in (("latent μ₁", "0.25"), ("epoch", "1")):
         page.get_by_label("walk along transect P2").click()

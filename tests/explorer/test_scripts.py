@@ -11,7 +11,7 @@ LONGEST_FUNCTION = 60  # lines
 
 
 def block_lengths(lines: Sequence[str]) -> dict[str, int]:
-    """Return the lines of every block, functions among them, by its first line; a bare block, a scope, does not count.
+    """Return the number of lines of every block, functions included, by its first line; bare blocks do not count.
 
     By indentation: a block goes on from a line that ends with a brace to the next that is indented no further, which
     must close it.
@@ -42,8 +42,8 @@ def test_the_module_is_one_and_each_script_is_short() -> None:
         assert {head: length for head, length in blocks.items() if length > LONGEST_FUNCTION} == {}, path.name
 
 
-def test_the_scripts_are_joined_in_the_order_of_their_needs() -> None:
-    """Joined they have one scope: a script comes after those that it imports, and no name may be defined twice."""
+def test_the_scripts_are_joined_in_the_order_of_their_imports() -> None:
+    """Joined, they share one scope: a script comes after those that it imports, and no name may be defined twice."""
     assert set(widget._MODULES) == {path.name for path in SCRIPTS.glob("*.mjs")}
     earlier: set[str] = set()
     names: list[str] = []

@@ -16,7 +16,7 @@ def test_colours_runs_and_epochs(reader: Reader) -> None:
         page.get_by_label("colour").select_option(color)
         assert reader.state()["color"] == color
         pictures.add(reader.pixels(LATENT_SPACE))
-        # The hardest fiftieth of the images has the last colour, so that is where the scale goes on.
+        # The hardest fiftieth of the images share the last colour, so the scale is open at that end.
         assert ("≥" in page.locator(".vx-latents .vx-title").inner_text()) == (color == "error")
     assert len(pictures) == 3
     decoded = {reader.pixels(DECODED)}
@@ -69,7 +69,7 @@ def test_a_link_shows_the_same_and_a_wrong_one_does_no_harm(reader: Reader) -> N
     assert (state["run"], state["epoch"], state["at"], state["color"]) == ("punctured", "2", [0.8, 1.5], "b")
 
 
-def test_it_talks_with_a_model_both_ways(reader: Reader, widget: Explorer) -> None:
+def test_page_and_model_update_each_other(reader: Reader, widget: Explorer) -> None:
     """What a kernel would see and send, in the module that a notebook loads.
 
     The kernel works out for itself what follows from what it sent: the page sends nothing back.

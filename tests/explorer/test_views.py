@@ -60,7 +60,7 @@ _UNFOLDING = """async (selector) => {
 
 
 @pytest.mark.parametrize(("motion", "fewest", "most"), [("no-preference", 8, 1000), ("reduce", 2, 2)])
-def test_the_sheet_moves_to_another_epoch_and_without_motion_it_is_there(
+def test_the_sheet_moves_to_another_epoch_or_jumps_there_with_reduced_motion(
     reading: Callable[..., Reader], motion: str, fewest: int, most: int
 ) -> None:
     reader = reading(reduced_motion=motion)
