@@ -19,7 +19,7 @@ FEW = {"votes": 40, "batch": 4}
 
 
 class Known:
-    """Stands for drawing and an encoder at once: the "images" are the factors, and the codes a function of them."""
+    """Replaces both drawing and encoder: the "images" are the factors, and the codes a function of them."""
 
     def __init__(self, function: Callable[[np.ndarray], np.ndarray] = lambda square: square) -> None:
         self.function = function
@@ -45,7 +45,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Known]:
 
 @BOTH
 def test_codes_that_are_the_factors_of_real_images_score_one(score, monkeypatch) -> None:
-    """The encoder looks each image up by its pixels: so they were drawn, at the settings' size, and reached it."""
+    """The encoder looks images up by their pixels, so these were drawn at the settings' size and reached it."""
     table: dict[bytes, np.ndarray] = {}
     draw = interventions._draw
 
@@ -105,7 +105,7 @@ def test_one_factor_of_each_group_is_fixed_exactly_and_all_lie_in_range(score, k
 
 
 @BOTH
-def test_the_seed_decides_all(score, known) -> None:
+def test_the_seed_decides_everything_that_is_drawn(score, known) -> None:
     drawn = []
     for seed in (0, 0, 1):
         encode = known()
@@ -128,7 +128,7 @@ def test_bad_settings_and_codes_are_named(score, known) -> None:
 
 
 @pytest.mark.parametrize("size", [32, 96])
-def test_what_is_asked_again_is_drawn_once_and_large_images_are_not_kept(size: int) -> None:
+def test_images_asked_for_again_are_drawn_once_and_large_ones_are_not_kept(size: int) -> None:
     settings = Experiment.from_profile("smoke", image_size=size).data
     points = np.random.default_rng(size).uniform([0.5, 0], [2, 2], size=(3, 2))
     images, again = (interventions._draw(points, settings) for _ in range(2))

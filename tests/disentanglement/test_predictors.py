@@ -1,4 +1,4 @@
-"""How well codes predict factors: one code by itself, and forests of all."""
+"""How well codes predict factors: each code by itself, and forests of all codes."""
 
 import numpy as np
 import pytest
@@ -25,9 +25,9 @@ def test_bad_settings_are_named() -> None:
 
 def test_one_code_for_both_factors_is_complete_and_not_disentangled() -> None:
     codes = np.column_stack([SQUARE.sum(axis=1), np.zeros(N)])
-    found = dci(codes, FACTORS)
-    assert found.completeness.value == pytest.approx(1)
-    assert found.disentanglement.value == pytest.approx(0, abs=0.01)
+    scores = dci(codes, FACTORS)
+    assert scores.completeness.value == pytest.approx(1)
+    assert scores.disentanglement.value == pytest.approx(0, abs=0.01)
     assert modularity(codes, FACTORS).value < 0.1
-    assert found.importance.tolist() == [[1, 1], [0, 0]]
+    assert scores.importance.tolist() == [[1, 1], [0, 0]]
     assert mig(codes[:, :1], FACTORS).value > 0.1  # a single code's gap is to nothing

@@ -33,7 +33,7 @@ def active_only(mu: Numbers) -> Numbers:
 
 
 def sheet(seed: int, d: int, dead: int) -> tuple[Numbers, Numbers]:
-    """Return a bent sheet in d dimensions, of which the last `dead` hardly vary, away from the origin; its factors."""
+    """Return a bent sheet in d dimensions, away from the origin, whose last `dead` codes hardly vary; its factors."""
     random = np.random.default_rng(seed)
     factors = random.uniform(0, 2, size=(150, 2))
     mu = np.tanh(factors @ random.normal(size=(2, d))) + 0.1 * random.normal(size=(150, d))
@@ -49,12 +49,12 @@ def test_many_rotations_at_once_score_as_each_alone(name: str, seed: int, d: int
     many, plain = SCORES[name]
     turns = np.concatenate([np.eye(d)[None], geometry.random_rotations(d, 4, seed=seed)])
     alone = [plain(mu @ turn.T, factors) for turn in turns]
-    # Of a sheet a thousandth of its distance from the origin, turning the points leaves fewer digits.
+    # Turning a sheet that is a thousandth as large as its distance from the origin costs digits.
     assert many(mu, factors)(turns) == pytest.approx(alone, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["entanglement", "alignment", "sap", "mean_correlation", "mig"])
-def test_of_two_latents_too_and_of_none_alive(name: str) -> None:
+def test_two_latents_and_inactive_ones_score_alike_too(name: str) -> None:
     mu, factors = sheet(0, 2, 0)
     many, plain = SCORES[name]
     turns = geometry.random_rotations(2, 5)
@@ -63,24 +63,26 @@ def test_of_two_latents_too_and_of_none_alive(name: str) -> None:
         assert many(codes, factors)(turns) == pytest.approx(alone, abs=1e-12)
 
 
-def test_the_alignment_of_linear_maps_is_that_of_what_they_give() -> None:
+def test_the_alignment_of_linear_maps_is_that_of_their_outputs() -> None:
     mu, factors = sheet(1, 4, 0)
     maps = np.random.default_rng(0).normal(size=(6, 3, 4)) * 1e-3
-    alone = [metrics.alignment(mu @ each.T, factors) for each in maps]
+    alone = [metrics.alignment(mu @ linear_map.T, factors) for linear_map in maps]
     assert rotated.alignment(mu, factors, threshold=0.0)(maps) == pytest.approx(alone, abs=1e-12)
 
 
 def test_the_search_finds_what_the_plain_one_finds() -> None:
     mu, factors = sheet(2, 3, 0)
-    found = geometry.search_rotations(rotated.alignment(mu, factors), 3, samples=60)
+    rotations = geometry.search_rotations(rotated.alignment(mu, factors), 3, samples=60)
     plain = geometry.over_rotations(lambda points: metrics.alignment(points, factors), mu, samples=60)
-    assert found.samples == pytest.approx(plain.samples, abs=1e-12)
-    assert (found.value, found.lowest, found.highest) == pytest.approx((plain.value, plain.lowest, plain.highest))
+    assert rotations.samples == pytest.approx(plain.samples, abs=1e-12)
+    assert (rotations.value, rotations.lowest, rotations.highest) == pytest.approx(
+        (plain.value, plain.lowest, plain.highest)
+    )
 
 
 def test_the_planes_turn_with_the_points() -> None:
     mu, _ = sheet(3, 3, 0)
-    found = geometry.search_rotations(rotated.tangent_alignment(mu), 3, samples=60)
-    assert found.value == pytest.approx(tangents.tangent_alignment(mu).value)
-    again = tangents.tangent_alignment(mu @ found.at_highest.T).value
-    assert again == pytest.approx(found.highest, abs=1e-6)
+    rotations = geometry.search_rotations(rotated.tangent_alignment(mu), 3, samples=60)
+    assert rotations.value == pytest.approx(tangents.tangent_alignment(mu).value)
+    again = tangents.tangent_alignment(mu @ rotations.at_highest.T).value
+    assert again == pytest.approx(rotations.highest, abs=1e-6)

@@ -22,10 +22,10 @@ AGAINST_FACTORS: dict[str, Callable[..., Score]] = {
     "completeness": lambda codes, factors: dci(codes, factors).completeness,
     "informativeness": lambda codes, factors: dci(codes, factors).informativeness,
 }
-each = pytest.mark.parametrize("score", AGAINST_FACTORS.values(), ids=AGAINST_FACTORS)
+each_score = pytest.mark.parametrize("score", AGAINST_FACTORS.values(), ids=AGAINST_FACTORS)
 
 
-@each
+@each_score
 def test_the_factors_themselves_score_one(score: Callable[..., Score]) -> None:
     assert score(FACTORS, FACTORS).value == pytest.approx(1, abs=0.04)
     # A unit that never varies changes nothing, nor does what increases with a factor.
@@ -33,18 +33,18 @@ def test_the_factors_themselves_score_one(score: Callable[..., Score]) -> None:
     assert score(bent, FACTORS).value == pytest.approx(1, abs=0.2 if score is sap else 0.04)
 
 
-@each
+@each_score
 def test_codes_that_never_vary_score_zero(score: Callable[..., Score]) -> None:
     for value in (0.0, 0.1):
         assert score(np.full((N, 3), value), FACTORS) == Score(0.0, 0.0)
 
 
-@each
+@each_score
 def test_factors_that_never_vary_score_zero(score: Callable[..., Score]) -> None:
     assert score(NOISE, np.ones((N, 2))).value == 0
 
 
-@each
+@each_score
 def test_independent_codes_lie_at_the_chance_level(score: Callable[..., Score]) -> None:
     """The mean of eight independent draws, to within four standard errors."""
     draws = [score(np.random.default_rng(seed).normal(size=(300, 3)), FACTORS[:300]) for seed in range(8)]
@@ -59,7 +59,7 @@ def test_axes_are_lost_at_45_degrees(name: str) -> None:
     assert turned.value < 0.1
 
 
-def test_what_does_not_care_for_axes_stays_at_45_degrees() -> None:
+def test_scores_that_ignore_axes_are_kept_at_45_degrees() -> None:
     codes = np.column_stack([SQUARE, 0.3 * SQUARE[:, 0] ** 2])
     turned = codes @ np.linalg.qr(NOISE[:3])[0]
     assert metrics.linear_r2(turned, FACTORS) == pytest.approx(metrics.linear_r2(codes, FACTORS))
@@ -71,9 +71,9 @@ def test_two_codes_for_one_factor_have_no_gap_and_yet_are_modular() -> None:
     assert mig(twice, FACTORS).value == pytest.approx(0, abs=1e-9)
     assert sap(twice, FACTORS).value == pytest.approx(0, abs=1e-9)
     assert modularity(twice, FACTORS).value == pytest.approx(1, abs=0.01)
-    found = dci(twice, FACTORS)
-    assert found.disentanglement.value == pytest.approx(1, abs=0.01)
-    assert found.completeness.value == pytest.approx(0.5, abs=0.1)  # two codes of four share each factor: 1 - ½
+    scores = dci(twice, FACTORS)
+    assert scores.disentanglement.value == pytest.approx(1, abs=0.01)
+    assert scores.completeness.value == pytest.approx(0.5, abs=0.1)  # two codes of four share each factor: 1 - ½
 
 
 @settings(deadline=None, max_examples=25)
@@ -98,7 +98,7 @@ PLACES = st.lists(st.floats(-1e8, 1e8), min_size=3, max_size=3)
 
 @settings(deadline=None, max_examples=10)
 @given(SIZES, PLACES, st.integers(0, 2**32 - 1))
-def test_no_score_cares_for_scale_and_place_of_single_codes_and_factors(sizes, places, seed) -> None:
+def test_scale_and_place_of_single_codes_and_factors_change_no_score(sizes, places, seed) -> None:
     """From a millionth to a million, and as far as a hundred million standard deviations from 0."""
     generator = np.random.default_rng(seed)
     factors = generator.uniform(size=(300, 2))
@@ -108,23 +108,23 @@ def test_no_score_cares_for_scale_and_place_of_single_codes_and_factors(sizes, p
     other, others = (codes + places) * scales, (factors - places[1:]) * scales[:2]
     for score in (mig, modularity, sap, metrics.alignment, metrics.linear_r2, metrics.single_latent_r2):
         options = {"shuffles": 0} if score in (mig, modularity, sap) else {}
-        one, two = (score(*pair, **options) for pair in ((codes, factors), (other, others)))
-        assert getattr(two, "value", two) == pytest.approx(getattr(one, "value", one), abs=2e-3)
+        before, after = (score(*pair, **options) for pair in ((codes, factors), (other, others)))
+        assert getattr(after, "value", after) == pytest.approx(getattr(before, "value", before), abs=2e-3)
     assert metrics.correlation(other) == pytest.approx(metrics.correlation(codes), abs=1e-5)
     assert total_correlation(other).value == pytest.approx(total_correlation(codes).value, abs=1e-5)
-    one, two = (dci(*pair, shuffles=0) for pair in ((codes, factors), (other, others)))
-    assert two.importance == pytest.approx(one.importance, abs=0.02)
-    assert two.informativeness.value == pytest.approx(one.informativeness.value, abs=0.02)
+    before, after = (dci(*pair, shuffles=0) for pair in ((codes, factors), (other, others)))
+    assert after.importance == pytest.approx(before.importance, abs=0.02)
+    assert after.informativeness.value == pytest.approx(before.informativeness.value, abs=0.02)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(100, 500))
-def test_what_never_varies_knows_nothing_whatever_its_value(code, factor, n) -> None:
+def test_codes_or_factors_that_never_vary_score_zero_whatever_their_value(code, factor, n) -> None:
     codes, factors = np.full((n, 2), code), np.full((n, 2), factor)
-    for one, two in ((codes, FACTORS[:n]), (NOISE[:n], factors), (codes, factors)):
-        assert (metrics.single_latent_r2(one, two) == 0).all() and (metrics.linear_r2(one, two) == 0).all()
-        assert metrics.alignment(one, two) == mig(one, two, shuffles=0).value == sap(one, two, shuffles=0).value == 0
-        assert dci(one, two, trees=2, shuffles=0).importance.sum() == 0
+    for x, y in ((codes, FACTORS[:n]), (NOISE[:n], factors), (codes, factors)):
+        assert (metrics.single_latent_r2(x, y) == 0).all() and (metrics.linear_r2(x, y) == 0).all()
+        assert metrics.alignment(x, y) == mig(x, y, shuffles=0).value == sap(x, y, shuffles=0).value == 0
+        assert dci(x, y, trees=2, shuffles=0).importance.sum() == 0
     assert metrics.largest_correlation(codes) == 0
     assert metrics.covariance(codes).tolist() == [[0, 0], [0, 0]]
 
@@ -140,7 +140,7 @@ def test_the_table_holds_every_score_beside_its_chance() -> None:
     assert "alignment" not in disentanglement.scores(codes[:, :1], factors)
 
 
-def test_the_table_leaves_out_what_one_factor_or_few_images_cannot_tell() -> None:
+def test_the_table_leaves_out_scores_that_need_more_factors_or_images() -> None:
     of_one = disentanglement.scores(SQUARE[:200], FACTORS[:200, :1])
     every = disentanglement.scores(SQUARE[:200], FACTORS[:200])
     assert every.keys() - of_one.keys() == {"modularity"}
@@ -157,10 +157,10 @@ def test_what_the_factors_themselves_score_in_few_images(n, gap, modular, explai
     draws = [np.random.default_rng(seed).uniform(size=(n, 2)) for seed in range(5)]
     assert np.mean([mig(draw, draw, shuffles=0).value for draw in draws]) == pytest.approx(gap, abs=0.02)
     assert np.mean([modularity(draw, draw, shuffles=0).value for draw in draws]) == pytest.approx(modular, abs=0.02)
-    three = [dci(draw, draw, shuffles=0) for draw in draws]
-    assert np.mean([each.informativeness.value for each in three]) == pytest.approx(explained, abs=0.03)
-    for each in three:
-        assert [each.disentanglement.value, each.completeness.value] == pytest.approx([1, 1], abs=0.01)
+    scores = [dci(draw, draw, shuffles=0) for draw in draws]
+    assert np.mean([score.informativeness.value for score in scores]) == pytest.approx(explained, abs=0.03)
+    for score in scores:
+        assert [score.disentanglement.value, score.completeness.value] == pytest.approx([1, 1], abs=0.01)
     assert mig(FACTORS, FACTORS, shuffles=0).value == pytest.approx(1 - 19**2 / (2 * N * np.log(20)), abs=0.01)
 
 

@@ -1,4 +1,4 @@
-"""What lines finished latents up with the factors: known factors are found again, and what must not matter does not."""
+"""Aligning finished latents with the factors: known factors are recovered, and what must not matter does not."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_of_a_bent_sheet_the_plane_takes_the_two_largest_directions() -> None:
     np.testing.assert_allclose(metrics.linear_r2(unmixing.sphered(mu), SQUARE), 1, atol=1e-3)
 
 
-def test_light_tails_are_found_where_the_product_is_highest_and_heavy_ones_where_it_is_lowest() -> None:
+def test_light_tailed_factors_lie_where_the_product_is_highest_and_heavy_tailed_ones_where_it_is_lowest() -> None:
     for factors, right, wrong in ((SQUARE, "highest", "lowest"), (SPARSE, "lowest", "highest")):
         plane = unmixing.sphered(factors @ OBLIQUE)
         product = unmixing.product_by_angle(plane)
@@ -57,10 +57,10 @@ def test_the_product_has_the_values_of_the_loss_chapter() -> None:
 
 @pytest.mark.parametrize("factors", [SQUARE, SPARSE], ids=["uniform", "sparse"])
 def test_independent_components_are_the_factors(factors: np.ndarray) -> None:
-    found = unmixing.independent(factors @ OBLIQUE)
-    assert metrics.alignment(found, factors) > 0.99
-    np.testing.assert_allclose(found.std(axis=0), 1, rtol=1e-6)
-    np.testing.assert_array_equal(found, unmixing.independent(factors @ OBLIQUE))
+    components = unmixing.independent(factors @ OBLIQUE)
+    assert metrics.alignment(components, factors) > 0.99
+    np.testing.assert_allclose(components.std(axis=0), 1, rtol=1e-6)
+    np.testing.assert_array_equal(components, unmixing.independent(factors @ OBLIQUE))
 
 
 @pytest.mark.filterwarnings("error")
@@ -91,7 +91,7 @@ def test_more_labels_align_better_in_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         (lambda: unmixing.sphered(SQUARE[:, :1]), "needs 2 latents"),
         (lambda: unmixing.sphered(SQUARE * [1, 0.01]), "second principal axis varies by"),
@@ -104,6 +104,6 @@ def test_more_labels_align_better_in_noise() -> None:
         (lambda: unmixing.alignment_by_labels(SQUARE, SQUARE, 3, draws=0), "draws = 0"),
     ],
 )
-def test_what_cannot_be_is_refused(call, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_bad_input_is_refused(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         call()
