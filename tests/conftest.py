@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 # Quiet, and without the switches' warnings, before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# As `vaelib.system.engine` has it: a test that imports Keras first would else train with other kernels than the
+# As `vaelib.system.engine` sets it: otherwise a test that imports Keras first would train with other kernels than the
 # processes that it starts.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _VisitByVisit(LoadScopeScheduling):  # type: ignore[misc]
-    """Shares tests out among processes one by one, save that those of one visit to a page stay together."""
+    """Distributes tests among processes one by one, but keeps those of one visit to a page together."""
 
     def _split_scope(self, nodeid: str) -> str:
         inside = re.search(r"test_pages\.py::.*\[(.+)\]$", nodeid)
@@ -69,13 +69,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Note what the pages weigh and when they can be used; a process beside others tells the one that began it."""
+    """Note what the pages weigh and when they can be used; a worker process reports them to the one that started it."""
     config = session.config
     for base, visits in config.stash[VISITS].items():
         if base.startswith("http:"):
             config.stash[FIGURES] |= weights_and_times(visits)
-    if told := getattr(config, "workeroutput", None):
-        told["pages"] = config.stash[FIGURES]
+    if output := getattr(config, "workeroutput", None):
+        output["pages"] = config.stash[FIGURES]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -92,7 +92,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell what the pages weigh and when they can be used; both are measured, neither is a matter of pass or fail."""
+    """Report what the pages weigh and when they can be used; both are measured, and neither can fail."""
     figures = {name: config.stash[FIGURES][name] for name in PAGES if name in config.stash[FIGURES]}
     if figures:
         beside = ", with another page beside it" if config.getoption("numprocesses") else ""
@@ -105,12 +105,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only makes pictures unless they are asked for, and begin with the files that take longest.
 
-    Those pictures are no check that was skipped. Files are shared out among processes in this order, so that nobody
+    Those pictures are no check that was skipped. Files are distributed among processes in this order, so that nobody
     waits for a long one at the end.
     """
     if config.getoption("--screenshots") is None:
         items[:] = [item for item in items if not item.name.startswith("test_pictures_of_the_pages")]
-    if config.getoption("--html-pages") is None:  # the smoke profile is too small to say anything of sizes
+    if config.getoption("--html-pages") is None:  # the smoke profile is too small to say anything about sizes
         items[:] = [item for item in items if not item.name.startswith("test_the_two_sizes_of_training")]
 
     def place(item: pytest.Item) -> int:

@@ -118,7 +118,7 @@ def test_an_unwritable_folder_is_named(
     assert err.startswith("vaelib: cannot write ") and str(tmp_path / "file" / "runs") in err
 
 
-def test_an_unwritable_folder_is_told_in_one_line_whatever_the_backend_says(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line_whatever_the_backend_says(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     program = [sys.executable, "-c", "from vaelib import cli; cli.main()", "train", "--profile", "smoke", "--root"]
     quiet = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
@@ -163,7 +163,7 @@ def test_every_path_may_begin_at_home(
     assert status == 2 and str(tmp_path / "none.csv") in err
 
 
-def test_dataset_tells_its_counts_and_exports(
+def test_dataset_prints_its_counts_and_exports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "images"
@@ -196,7 +196,7 @@ def test_a_used_folder_is_refused_before_anything_is_drawn(
     assert not (tmp_path / "cache").exists()
 
 
-def test_train_makes_a_run_and_tells_where(
+def test_train_makes_a_run_and_prints_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = f"train --profile smoke --n-images 40 --epochs 1 --no-shuffle --root {tmp_path}".split()

@@ -27,8 +27,8 @@ def distances(path, image_size):
     from scipy.spatial import cKDTree
 
     rows, columns = np.mgrid[:image_size, :image_size]
-    found, _ = cKDTree(path).query(np.stack([columns.ravel(), rows.ravel()], axis=1))
-    return found.reshape(image_size, image_size)
+    nearest, _ = cKDTree(path).query(np.stack([columns.ravel(), rows.ravel()], axis=1))
+    return nearest.reshape(image_size, image_size)
 
 
 def expected(a, b, image_size, line_width, framing):

@@ -62,16 +62,16 @@ def test_every_setting_has_a_bad_value_here():
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_value_is_an_error_that_names_the_setting_and_all_that_is_allowed(name):
-    values, told = BAD[name]
+    values, allowed = BAD[name]
     for value in values:
         with pytest.raises(SettingError) as caught:
             Experiment.from_profile("book", **{name: value})
-        assert str(caught.value) == f"{name} = {value!r}; allowed: {told}"
+        assert str(caught.value) == f"{name} = {value!r}; allowed: {allowed}"
 
 
-def test_what_is_wrong_in_a_list_is_told_once():
-    told = r"^snapshots = '1,two,three'; allowed: lists of whole numbers, as in \[1, 2\]$"
-    with pytest.raises(SettingError, match=told):
+def test_what_is_wrong_in_a_list_is_reported_once():
+    message = r"^snapshots = '1,two,three'; allowed: lists of whole numbers, as in \[1, 2\]$"
+    with pytest.raises(SettingError, match=message):
         Experiment.from_profile("book", snapshots="1,two,three")
 
 
@@ -121,12 +121,12 @@ def test_numbers_may_arrive_as_text_and_none_means_the_profile():
 def test_equal_values_are_one_run_in_whatever_form_they_come(name, forms):
     made = [Experiment.from_profile("book", **{name: form}) for form in forms]
     made += [made[0].replace(**{name: form}) for form in forms]
-    assert {each.to_json() for each in made} == {made[0].to_json()}
-    assert {each.hash for each in made} == {made[0].hash}
+    assert {experiment.to_json() for experiment in made} == {made[0].to_json()}
+    assert {experiment.hash for experiment in made} == {made[0].hash}
 
 
 @pytest.mark.parametrize("name", ["gamma", "epochs", "seed", "image_size", "snapshots", "region"])
-def test_true_and_false_are_no_numbers(name):
+def test_true_and_false_are_not_numbers(name):
     for value in (True, np.bool_(True)):
         with pytest.raises(SettingError, match=rf"^{name} = .*True.*; allowed: "):
             Experiment.from_profile("book", **{name: value})
@@ -135,7 +135,7 @@ def test_true_and_false_are_no_numbers(name):
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, "1e999", [3]])
-def test_epochs_that_no_count_can_be_are_named(value):
+def test_epochs_that_are_not_a_count_are_named(value):
     with pytest.raises(SettingError, match=r"^epochs = .*; allowed: whole numbers from 1 to 10000$"):
         Experiment.from_profile("book", epochs=value)
 
@@ -168,11 +168,11 @@ def test_identity_is_the_settings_and_not_the_profiles_name():
     assert book.replace(**LONGER).hash == "8423b92e7c6980ae"
 
 
-def test_settings_younger_than_the_first_runs_count_only_where_they_are_changed():
+def test_settings_added_after_the_first_runs_count_only_where_they_are_changed():
     book = Experiment.from_profile("book")
     older = {k: v for k, v in json.loads(book.to_json()).items() if k not in ("capacity", "capacity_growth")}
     assert Experiment.from_json(json.dumps(older)) == book
-    # The identity of an experiment before they came, written out.
+    # The identity of an experiment before these settings existed, written out.
     assert book.replace(**LONGER, gamma=0.1, penalty="covariance").hash == "5af2995d3ee4cf06"
     assert len({book.hash, book.replace(capacity=10).hash, book.replace(capacity_growth=0.5).hash}) == 3
 
@@ -248,8 +248,8 @@ def test_importing_the_library_loads_no_keras():
 
 
 def test_a_lists_error_shows_a_form_that_is_then_accepted() -> None:
-    told = "snapshots = 'one'; allowed: lists of whole numbers, as in [1, 2]"
-    with pytest.raises(SettingError, match=f"^{re.escape(told)}$"):
+    message = "snapshots = 'one'; allowed: lists of whole numbers, as in [1, 2]"
+    with pytest.raises(SettingError, match=f"^{re.escape(message)}$"):
         Experiment.from_profile("book", snapshots="one")
     with pytest.raises(SettingError, match=r"^snapshots = \['a', 'b'\]; allowed: lists of whole numbers, as in"):
         Experiment.from_profile("book", snapshots=["a", "b"])

@@ -102,11 +102,11 @@ def test_crossentropy_from_logits_equals_that_of_the_sigmoid(logits, seed):
 def test_weights_multiply_each_image(term):
     weights = np.zeros(17)
     weights[4] = 17
-    one = term(weights)  # 17 times image 4, divided by 17
+    of_image_4 = term(weights)  # 17 times image 4, divided by 17
     assert term(np.ones(17)) == pytest.approx(term(None))
     assert term(3 * np.ones(17)) == pytest.approx(3 * term(None))
     weights[5] = 17
-    assert term(weights) - one == pytest.approx(term(17 * np.eye(17)[5]))
+    assert term(weights) - of_image_4 == pytest.approx(term(17 * np.eye(17)[5]))
 
 
 IMAGES = np.random.default_rng(3).uniform(size=(17, 4, 4))
@@ -215,7 +215,7 @@ def log_normal(z, mu, log_variance):
 
 
 def total_correlation_loop(z, mu, log_variance, weight):
-    """Σ_i [log Σ_j w_ij Π_l q(z_il | x_j) - Σ_l log Σ_j w_ij q(z_il | x_j)] / n, one number after the other."""
+    """Σ_i [log Σ_j w_ij Π_l q(z_il | x_j) - Σ_l log Σ_j w_ij q(z_il | x_j)] / n, one number at a time."""
     total = 0.0
     for i, row in enumerate(z):
         densities = np.exp(log_normal(row, mu, log_variance))  # (n, d)
@@ -284,8 +284,8 @@ def test_total_correlation_without_any_overlap_counts_images_and_alone_is_nothin
     z = mu + 0.1
     assert losses.total_correlation(z, mu, 0.0, 5000) == pytest.approx(2 * math.log(5000))
     assert losses.total_correlation(z[:1], mu[:1], 0.0, 5000) == pytest.approx(0, abs=1e-9)
-    one = np.eye(8)[3]
-    weighted = losses.total_correlation(z, mu, 0.0, 5000, one)
+    weights = np.eye(8)[3]
+    weighted = losses.total_correlation(z, mu, 0.0, 5000, weights)
     assert weighted == pytest.approx(2 * math.log(5000) / 8)
     for dataset_size in (1, 7):
         with pytest.raises(ValueError, match=rf"dataset_size = {dataset_size}; allowed: .* the batch's 8"):
@@ -311,8 +311,8 @@ def test_the_bias_of_total_correlation_over_batch_size(sigma, exact):
     """
     assert estimator_bias.exact_total_correlation(sigma)[0] == pytest.approx(exact, abs=0.01)  # four standard errors
     for n, bias in BIAS[sigma].items():
-        found = estimator_bias.bias(sigma, n, seed=100 + n)
-        assert found.mean - found.exact == pytest.approx(bias, abs=5 * math.hypot(found.error, found.exact_error)), n
+        fresh = estimator_bias.bias(sigma, n, seed=100 + n)
+        assert fresh.mean - fresh.exact == pytest.approx(bias, abs=5 * math.hypot(fresh.error, fresh.exact_error)), n
 
 
 def test_the_capacity_gap_is_the_distance_of_the_divergence_in_nats():
@@ -365,13 +365,14 @@ def test_tensors_give_the_numbers_and_gradients_of_finite_differences(term):
     singles = [array.astype("float32") for array in arrays]
     value = term(*(ops.convert_to_tensor(array) for array in singles))
     assert ops.is_tensor(value) and float(value) == pytest.approx(float(term(*arrays)), rel=1e-4)
-    found = gradients(lambda z, mu, v: term(z, mu, v) + 0.0 * ops.sum(z + mu + v), *singles)
+    computed = gradients(lambda z, mu, v: term(z, mu, v) + 0.0 * ops.sum(z + mu + v), *singles)
     generator = np.random.default_rng(6)
     for _ in range(3):
         along = [generator.normal(size=array.shape) for array in arrays]
         ahead, behind = ([a + sign * 1e-5 * b for a, b in zip(arrays, along, strict=True)] for sign in (1, -1))
         slope = (term(*ahead) - term(*behind)) / 2e-5
-        assert sum((g * b).sum() for g, b in zip(found, along, strict=True)) == pytest.approx(slope, rel=1e-3, abs=1e-4)
+        directional = sum((g * b).sum() for g, b in zip(computed, along, strict=True))
+        assert directional == pytest.approx(slope, rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("term", OF_POSTERIORS.values(), ids=OF_POSTERIORS)

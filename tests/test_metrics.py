@@ -1,4 +1,4 @@
-"""Metrics on images and embeddings whose numbers are known beforehand."""
+"""Metrics on images and embeddings whose numbers are known in advance."""
 
 import numpy as np
 import pytest
@@ -159,27 +159,27 @@ def test_what_is_not_finite_is_named(score, value: float, factors: np.ndarray) -
         metrics.eigenvalues(broken)
 
 
-def test_linear_r2_hears_every_latent_however_small_beside_the_others(factors: np.ndarray) -> None:
+def test_linear_r2_uses_every_latent_however_small_beside_the_others(factors: np.ndarray) -> None:
     mu = np.column_stack([1e-6 * factors[:, 0], 1e6 * factors[::-1, 1], factors[:, 1] + 1e8])
     assert metrics.linear_r2(mu, factors) == pytest.approx(1)
     low, high = metrics.linear_r2_interval(mu, factors, resamples=20).T
     assert low == pytest.approx(1) and high == pytest.approx(1)
-    whole = (1000 * factors).astype(int)
-    assert metrics.linear_r2(whole, whole.astype(np.uint16)) == pytest.approx(1)
+    integers = (1000 * factors).astype(int)
+    assert metrics.linear_r2(integers, integers.astype(np.uint16)) == pytest.approx(1)
 
 
 def test_a_ratio_of_means_has_the_seed_as_its_unit():
     """By hand: ratios 1, 2 and 4 have a geometric mean of 2, and ±t(0.975, 2)·log 2/√3 about its logarithm."""
     theirs = [np.array([1.0, 3.0])] * 3
     ours = [np.array([2.0, 2.0]), np.array([0.0, 8.0]), np.array([8.0, 8.0])]
-    found = metrics.mean_ratio(ours, theirs)
-    np.testing.assert_allclose(found.ratios, [1, 2, 4])
+    ratio = metrics.mean_ratio(ours, theirs)
+    np.testing.assert_allclose(ratio.ratios, [1, 2, 4])
     half = 4.302653 * np.log(2) / np.sqrt(3)
-    assert found.estimate == pytest.approx(2)
-    np.testing.assert_allclose(found.interval, 2 * np.exp([-half, half]), rtol=1e-6)
+    assert ratio.estimate == pytest.approx(2)
+    np.testing.assert_allclose(ratio.interval, 2 * np.exp([-half, half]), rtol=1e-6)
     # More images in each seed do not narrow it.
     again = metrics.mean_ratio([np.tile(x, 50) for x in ours], [np.tile(x, 50) for x in theirs])
-    np.testing.assert_allclose(again.interval, found.interval)
+    np.testing.assert_allclose(again.interval, ratio.interval)
 
 
 def test_a_verdict_needs_an_interval_without_one():

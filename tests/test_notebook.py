@@ -24,9 +24,9 @@ def namespace(**values):
 
 
 def test_parameters_are_converted_to_their_types():
-    found = notebook.parameters(namespace(gamma="1e-2", seeds=["3", 4]))
-    assert found == {"profile": "smoke", "gamma": 0.01, "seeds": [3, 4], "strength": 1, "strengths": [0]}
-    assert notebook.settings(found) == {"profile": "smoke", "gamma": 0.01}
+    parameters = notebook.parameters(namespace(gamma="1e-2", seeds=["3", 4]))
+    assert parameters == {"profile": "smoke", "gamma": 0.01, "seeds": [3, 4], "strength": 1, "strengths": [0]}
+    assert notebook.settings(parameters) == {"profile": "smoke", "gamma": 0.01}
     assert notebook.parameters(namespace(seeds="[0, 7]"))["seeds"] == [0, 7]
 
 
@@ -47,7 +47,7 @@ def shell(tmp_path_factory):
 
 
 def executed(shell, *cells):
-    """Run cells after one another, the last of which checks the parameters, and return what it found."""
+    """Run cells in turn, the last of which checks the parameters, and return its result."""
     for cell in (*cells, "from vaelib import notebook\nchosen = notebook.parameters(globals())"):
         result = shell.run_cell(cell, store_history=True)
         result.raise_error()
@@ -83,7 +83,7 @@ def test_the_paths_that_papermill_injects_are_accepted(shell):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "allowed"),
     [
         ("gamma", "much", "numbers, or None"),
         ("seeds", 3, "lists of whole numbers, as in [1, 2]"),
@@ -98,10 +98,10 @@ def test_the_paths_that_papermill_injects_are_accepted(shell):
         ("strengths", "[0, -1]", "lists of numbers from 0 to 1000, as in [1, 2]"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_named(name, value, told):
+def test_a_value_of_the_wrong_type_is_named(name, value, allowed):
     with pytest.raises(SettingError) as caught:
         notebook.parameters(namespace(**{name: value}))
-    assert str(caught.value) == f"{name} = {value!r}; allowed: {told}"
+    assert str(caught.value) == f"{name} = {value!r}; allowed: {allowed}"
 
 
 def test_a_notebook_shows_a_mistake_without_the_librarys_frames():
@@ -155,15 +155,15 @@ def test_glued_values_are_plain_numbers(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [(9.3e-16, "9 × 10⁻¹⁶"), (4e-07, "4 × 10⁻⁷"), (9.6e-8, "1 × 10⁻⁷"), (3e12, "3 × 10¹²"), (0.0, "0")],
 )
-def test_small_numbers_are_told_as_prose_writes_them(value, told):
-    assert notebook.power_of_ten(value) == told
+def test_small_numbers_are_written_as_in_prose(value, text):
+    assert notebook.power_of_ten(value) == text
 
 
 @pytest.mark.parametrize("values", [{"gamma": True}, {"seeds": [0, False]}])
-def test_true_and_false_are_no_numbers(values):
+def test_true_and_false_are_not_numbers(values):
     ((name, value),) = values.items()
     with pytest.raises(SettingError, match=rf"^{name} = {re.escape(repr(value))}; allowed: "):
         notebook.parameters(namespace(**values))

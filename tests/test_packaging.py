@@ -1,4 +1,4 @@
-"""What the files around the library say of it is so: dependencies, version, and what contributors are told."""
+"""What the files around the library say of it is true: dependencies, version, and what contributors are told."""
 
 import ast
 import json

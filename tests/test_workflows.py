@@ -117,11 +117,11 @@ def test_binder_installs_the_lock_and_this_library() -> None:
     assert (folder / "postBuild").stat().st_mode & 0o100, "repo2docker runs it only if it is executable"
 
 
-def test_no_file_that_is_committed_knows_where_the_repository_is() -> None:
+def test_no_committed_file_names_the_repositorys_address() -> None:
     """The pages learn it when they are built, so that a copy of the project links to itself."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in listed.splitlines():
         file = ROOT / name
         if file.suffix in {".yml", ".toml", ".cff", ".md"}:
-            found = re.search(r"https?://(www\.)?(github|gitlab)\.com/(?!owner/name)[\w-]+/vaelib", file.read_text())
-            assert found is None, f"{name}: {found}"
+            match = re.search(r"https?://(www\.)?(github|gitlab)\.com/(?!owner/name)[\w-]+/vaelib", file.read_text())
+            assert match is None, f"{name}: {match}"

@@ -32,10 +32,10 @@ def carry(source, target):
     A transposed convolution's kernel is ours turned by 180° with its channels exchanged, and the other way round.
     """
     for part in ("encoder", "decoder"):
-        pairs = [[each for each in getattr(model, part).layers if each.weights] for model in (source, target)]
+        pairs = [[layer for layer in getattr(model, part).layers if layer.weights] for model in (source, target)]
         for mine, theirs in zip(*pairs, strict=True):
             values = mine.get_weights()
-            if any(isinstance(each, keras.layers.Conv2DTranspose) for each in (mine, theirs)):
+            if any(isinstance(layer, keras.layers.Conv2DTranspose) for layer in (mine, theirs)):
                 values[0] = values[0][::-1, ::-1].transpose(0, 1, 3, 2)
             theirs.set_weights(values)
 
@@ -43,7 +43,7 @@ def carry(source, target):
 def randomise(vae, random):
     """Make all weights random, norms and biases too.
 
-    Away from 0, or a bias that is left out or a variance that is forgotten would not be seen.
+    Away from 0, where a bias that is left out or a variance that is forgotten would go unnoticed.
     """
     for weight in [*vae.encoder.weights, *vae.decoder.weights]:
         norm = "norm" in weight.path
@@ -58,14 +58,14 @@ def loss_gradients(model, images):
 
     places = {}
     for part in ("encoder", "decoder"):
-        for index, layer in enumerate(each for each in getattr(model, part).layers if each.weights):
+        for index, layer in enumerate(layer for layer in getattr(model, part).layers if layer.weights):
             for weight in layer.trainable_weights:
                 turned = isinstance(layer, keras.layers.Conv2DTranspose) and weight is layer.kernel
                 places[f"{part} {index} {weight.name}"] = (weight, turned)
-    found = gradients(loss, variables=[weight for weight, _ in places.values()])
+    computed = gradients(loss, variables=[weight for weight, _ in places.values()])
     return {
         place: gradient[::-1, ::-1].transpose(0, 1, 3, 2) if turned else gradient
-        for (place, (_, turned)), gradient in zip(places.items(), found, strict=True)
+        for (place, (_, turned)), gradient in zip(places.items(), computed, strict=True)
     }
 
 
@@ -102,10 +102,11 @@ def test_the_stock_model_is_ours():
 
 # At a kink, where a relu's input is 0 or a pooling's two largest are equal, rounding decides for one side, and with it
 # for a gradient. In these draws all are farther from one than 1e-6 of the largest beside them, over ten roundings.
-# And each layer has a relu that shuts: where all let all pass, a bias before a batch norm has no gradient but rounding.
+# And in each layer some ReLU is 0: if all let everything pass, a bias before a batch norm would have only rounding
+# as its gradient.
 @pytest.mark.parametrize("seed", [5, 6, 23])
 def test_the_stock_models_gradients_are_ours(seed):
-    """By every weight, each number to 1e-4 of the largest beside it: of itself not, as its terms can cancel."""
+    """For every weight, each number to 1e-4 of the largest beside it, not of itself, as its terms can cancel."""
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (3, 32, 32), "uint8")
     stock, vae = module("training_stock").StockVAE(TINY), VAE(TINY)
@@ -177,8 +178,8 @@ def test_models_that_differ_are_not_compared():
 
 
 def test_ratios_are_taken_within_a_round():
-    found = module("common").ratios([2.0, 30.0, 6.0], [1.0, 10.0, 6.0])
-    assert found == {"median": 2.0, "min": 1.0, "max": 3.0, "rounds": [2.0, 3.0, 1.0]}
+    ratios = module("common").ratios([2.0, 30.0, 6.0], [1.0, 10.0, 6.0])
+    assert ratios == {"median": 2.0, "min": 1.0, "max": 3.0, "rounds": [2.0, 3.0, 1.0]}
 
 
 def test_a_quick_run_of_the_training_benchmark_writes_its_figures(tmp_path):
@@ -186,9 +187,9 @@ def test_a_quick_run_of_the_training_benchmark_writes_its_figures(tmp_path):
     program = [sys.executable, BENCHMARKS / "training.py", "--quick", "--rounds", "1", "--json", file]
     done = subprocess.run(program, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(file.read_text())
-    assert found["machine"]["processor"] in done.stdout and found["machine"]["versions"]["tensorflow"] in done.stdout
-    size = found["sizes"]["quick"]
+    report = json.loads(file.read_text())
+    assert report["machine"]["processor"] in done.stdout and report["machine"]["versions"]["tensorflow"] in done.stdout
+    size = report["sizes"]["quick"]
     assert {"stock float32", "vaelib float32", "vaelib bfloat16"} <= set(size["variants"])
     for name, row in size["variants"].items():
         figures = [row[of]["median"] for of in ("images_per_second", "times_stock", "share_of_peak")]
@@ -232,28 +233,28 @@ def finished_build(tmp_path):
 
 def test_the_report_of_a_build_by_hand(finished_build):
     book = module("book")
-    found = book.report(finished_build)
-    assert list(found["chapters"].items()) == [
+    report = book.report(finished_build)
+    assert list(report["chapters"].items()) == [
         ("02_two", {"begin": 0.0, "end": 6.0, "seconds": 7.0}),
         ("01_one", {"begin": 2.0, "end": 27.0, "seconds": 26.0}),
     ]
-    named = [(cell["chapter"], cell["line"], cell["seconds"]) for cell in found["longest_cells"]]
+    named = [(cell["chapter"], cell["line"], cell["seconds"]) for cell in report["longest_cells"]]
     assert named == [("01_one", "run = train()", 20.5), ("02_two", "draw(", 4.0), ("01_one", "import os", 0.5)]
-    assert found["own_trainings"] == {"number": 2, "seconds": 20.0}
-    assert found["small_trainings"] == {"number": 3, "seconds": 48.0}
+    assert report["own_trainings"] == {"number": 2, "seconds": 20.0}
+    assert report["small_trainings"] == {"number": 3, "seconds": 48.0}
     # Two cores for 30 s make three trainings of 20 s; in 20 s they cannot all have been trained.
-    assert book.core_seconds(found, cores=2) == pytest.approx(20.0)
-    assert book.core_seconds({**found, "parts": {"study": 20.0}}, cores=2) is None
-    assert book.core_seconds({**found, "parts": {}}, cores=2) is None
+    assert book.core_seconds(report, cores=2) == pytest.approx(20.0)
+    assert book.core_seconds({**report, "parts": {"study": 20.0}}, cores=2) is None
+    assert book.core_seconds({**report, "parts": {}}, cores=2) is None
 
 
 def test_an_earlier_build_is_reported_without_a_reference(finished_build):
     command = [sys.executable, BENCHMARKS / "book.py", "--report", finished_build, "--json", finished_build / "b.json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = json.loads((finished_build / "b.json").read_text())
-    assert found["machine"]["processor"] in done.stdout and "trainings, small: 3, 48.0 s together" in done.stdout
-    assert "stock" not in done.stdout and "reference_seconds" not in found
+    report = json.loads((finished_build / "b.json").read_text())
+    assert report["machine"]["processor"] in done.stdout and "trainings, small: 3, 48.0 s together" in done.stdout
+    assert "stock" not in done.stdout and "reference_seconds" not in report
     done = subprocess.run([*command[:3], finished_build / "runs"], capture_output=True, text=True)
     assert done.returncode == 1 and "no finished build" in done.stderr
 
@@ -276,10 +277,10 @@ def test_a_small_training_is_compared_with_stock_keras_before_and_after_the_buil
 
     monkeypatch.setattr(book, "reference", lambda experiment, cores: next(plain))
     monkeypatch.setattr(book, "build", build)
-    found = book.measure(["--profile", "book"], finished_build, TINY, {"cores": 2})
-    assert built == [["--profile", "book"]] and found["busy"] == 0.5
-    assert found["small_training_times_reference"]["rounds"] == [5.0, 4.0]
-    book.print_report(found, 2)
+    measured = book.measure(["--profile", "book"], finished_build, TINY, {"cores": 2})
+    assert built == [["--profile", "book"]] and measured["busy"] == 0.5
+    assert measured["small_training_times_reference"]["rounds"] == [5.0, 4.0]
+    book.print_report(measured, 2)
     assert "with all that belongs to it: 4.50 times that (4.00-5.00)" in capsys.readouterr().out
 
 
@@ -288,11 +289,11 @@ def test_a_quick_run_of_the_books_benchmark_writes_its_figures(tmp_path):
     program = [sys.executable, BENCHMARKS / "book.py", "--quick", "--output", output, "--json", file]
     done = subprocess.run(program, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(file.read_text())
-    assert set(found["chapters"]) == {"01_dataset"} and (output / "html" / "index.html").is_file()
-    assert found["reference_seconds"]["min"] > 0 and found["small_trainings"]["number"] == 0
-    assert len(found["longest_cells"]) == 10 and "01_dataset" in done.stdout
-    assert 0 < found["parts"]["total"] < found["spent"]["command"] and found["spent"]["processors"] > 0
+    figures = json.loads(file.read_text())
+    assert set(figures["chapters"]) == {"01_dataset"} and (output / "html" / "index.html").is_file()
+    assert figures["reference_seconds"]["min"] > 0 and figures["small_trainings"]["number"] == 0
+    assert len(figures["longest_cells"]) == 10 and "01_dataset" in done.stdout
+    assert 0 < figures["parts"]["total"] < figures["spent"]["command"] and figures["spent"]["processors"] > 0
 
 
 def test_the_reference_of_the_drawings_covers_the_right_area():
@@ -308,20 +309,20 @@ def test_the_reference_of_the_drawings_covers_the_right_area():
 
 
 def test_drawings_differ_from_the_reference_by_rounding_and_pillows_by_its_steps():
-    found = module("dataset").errors(np.array([[1.25, 0.5], [0.6, 1.7], [1.9, 0.1]]))
+    errors = module("dataset").errors(np.array([[1.25, 0.5], [0.6, 1.7], [1.9, 0.1]]))
     for name in ("vaelib", "matplotlib"):
-        assert 0 < found[name]["mean_absolute"] < 0.3 and found[name]["root_mean_square"] < 3
-    assert found["vaelib"]["mean_absolute"] < found["pillow"]["mean_absolute"] < 3
+        assert 0 < errors[name]["mean_absolute"] < 0.3 and errors[name]["root_mean_square"] < 3
+    assert errors["vaelib"]["mean_absolute"] < errors["pillow"]["mean_absolute"] < 3
 
 
 def test_a_small_run_of_the_films_benchmark_writes_its_figures(tmp_path):
     program = [sys.executable, BENCHMARKS / "films.py", "--rounds", "1", "--images", "100", "--films", "walk"]
     done = subprocess.run([*program, "--json", tmp_path / "f.json"], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "f.json").read_text())
-    cores = str(found["machine"]["cores"])
-    assert set(found["films"]) == {"walk"}
-    for name, film in found["films"].items():
+    figures = json.loads((tmp_path / "f.json").read_text())
+    cores = str(figures["machine"]["cores"])
+    assert set(figures["films"]) == {"walk"}
+    for name, film in figures["films"].items():
         assert name in done.stdout and film["bytes"] > 1000
         assert set(film["seconds"]) == {"1", cores} and film["times_as_fast"]["median"] > 0
 
@@ -331,8 +332,8 @@ def test_a_film_over_its_limits_fails_the_benchmark(seconds, size, over, tmp_pat
     films, common = module("films"), module("common")
     machine = common.machine("joblib") | {"cores": 2}
     times = {1: common.spread([100.0]), 2: common.spread([float(seconds)])}
-    found = {"seconds": times, "times_as_fast": common.ratios([100.0], [seconds]), "bytes": size}
-    monkeypatch.setattr(films, "measure", lambda *given: {"machine": machine, "films": {"walk": found}})
+    film = {"seconds": times, "times_as_fast": common.ratios([100.0], [seconds]), "bytes": size}
+    monkeypatch.setattr(films, "measure", lambda *given: {"machine": machine, "films": {"walk": film}})
     monkeypatch.setattr(sys, "argv", ["films.py", "--json", str(tmp_path / "f.json")])
     if over:
         with pytest.raises(SystemExit, match="over the limit of 60 s or 3 MB: walk"):
@@ -348,12 +349,12 @@ def test_a_small_run_of_the_data_set_benchmark_writes_its_figures(tmp_path):
     program = [sys.executable, BENCHMARKS / "dataset.py", *numbers, "--error-images=1", "--json", file]
     done = subprocess.run(program, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(file.read_text())
+    figures = json.loads(file.read_text())
     for name in ("vaelib", "matplotlib", "pillow"):
-        speed, error = found["images_per_second"][name]["median"], found["errors"][name]
+        speed, error = figures["images_per_second"][name]["median"], figures["errors"][name]
         assert all(math.isfinite(figure) and figure > 0 for figure in (speed, *error.values()))
-    assert set(found["times"]) == {"matplotlib", "pillow"}
-    assert done.stdout.count("target: ") == len(found["targets"]) == 2
+    assert set(figures["times"]) == {"matplotlib", "pillow"}
+    assert done.stdout.count("target: ") == len(figures["targets"]) == 2
 
 
 def test_a_small_run_of_the_sweep_benchmark_writes_its_figures(tmp_path):
@@ -362,8 +363,8 @@ def test_a_small_run_of_the_sweep_benchmark_writes_its_figures(tmp_path):
     command = [*program, "--runs", str(cores), "--json", tmp_path / "s.json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "s.json").read_text())
-    assert set(found["seconds"]) == set(found["lines"]) >= {"in turn", "one worker"}
+    figures = json.loads((tmp_path / "s.json").read_text())
+    assert set(figures["seconds"]) == set(figures["lines"]) >= {"in turn", "one worker"}
     assert "12,000 runs" in done.stdout and f"hours on {cores}" in done.stdout
 
 
@@ -376,25 +377,26 @@ def test_the_sweep_benchmark_finds_the_lines_of_its_ways(monkeypatch, cores, las
     def seconds(way, experiments, workers):
         assert workers == cores and drawn, "the first way would draw the images for the others"
         begun.append((way, len(experiments)))
-        return lines[way][0] + lines[way][1] * len({each.hash for each in experiments})
+        return lines[way][0] + lines[way][1] * len({experiment.hash for experiment in experiments})
 
     monkeypatch.setattr(sweep, "seconds", seconds)
     monkeypatch.setattr(sweep.dataset, "build", drawn.append)
     monkeypatch.setattr(sweep.common, "machine", lambda *packages: {"cores": cores})
-    found = sweep.measure(2, [cores, 3 * cores], None, None)
+    measured = sweep.measure(2, [cores, 3 * cores], None, None)
     ways = list(lines) if cores > 1 else list(lines)[:2]
     assert begun == [(way, n) for n in (cores, 3 * cores) for way in ways] * 2
     for way in ways:
-        assert found["lines"][way] == pytest.approx({"seconds_to_begin": lines[way][0], "seconds_a_run": lines[way][1]})
+        expected = {"seconds_to_begin": lines[way][0], "seconds_a_run": lines[way][1]}
+        assert measured["lines"][way] == pytest.approx(expected)
     most = {way: lines[way][0] + 3 * cores * lines[way][1] for way in ways}
-    assert found["last"] == last
-    assert {way: ratio["median"] for way, ratio in found["last_is_so_many_times_as_fast"].items()} == pytest.approx(
+    assert measured["last"] == last
+    assert {way: ratio["median"] for way, ratio in measured["last_is_so_many_times_as_fast"].items()} == pytest.approx(
         {way: most[way] / most[last] for way in ways[:-1]}
     )
-    assert found["study"]["core_hours"] == pytest.approx(12_000 * lines[last][1] * cores / 3600)
+    assert measured["study"]["core_hours"] == pytest.approx(12_000 * lines[last][1] * cores / 3600)
 
 
-def test_the_sweep_benchmark_takes_no_numbers_that_leave_workers_idle():
+def test_the_sweep_benchmark_refuses_numbers_that_leave_workers_idle():
     odd = str(2 * provenance.hardware()["cores"] + 1)
     if odd == "3":
         pytest.skip("on one core every number will do")

@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def test_drawing_five_thousand_large_images_takes_little_memory_beyond_them():
-    """In a process of its own, whose peak tells; the images themselves are 328 MB."""
+    """By the peak memory of a process of its own; the images themselves are 328 MB."""
     program = """
 import common
 from vaelib import dataset
@@ -45,7 +45,7 @@ print(images.nbytes, common.peak_resident() - before - images.nbytes)
 def test_a_missed_target_fails_the_whole_benchmark(times, memory, words, missed, tmp_path, monkeypatch, capsys):
     benchmark, common = importlib.import_module("dataset"), importlib.import_module("common")
     speed = common.spread([times])
-    found = {
+    measured = {
         "machine": common.machine("matplotlib", "pillow"),
         "images_per_second": dict.fromkeys(benchmark.NAMES, speed),
         "times": dict.fromkeys(benchmark.NAMES[1:], speed),
@@ -53,7 +53,7 @@ def test_a_missed_target_fails_the_whole_benchmark(times, memory, words, missed,
         "errors": {name: {"mean_absolute": 0.1, "root_mean_square": 0.5} for name in benchmark.NAMES},
         "targets": benchmark.judge(times, memory),
     }
-    monkeypatch.setattr(benchmark, "measure", lambda *numbers: found)
+    monkeypatch.setattr(benchmark, "measure", lambda *numbers: measured)
     monkeypatch.setattr(sys, "argv", ["dataset.py", "--json", str(tmp_path / "new" / "d.json"), *words.split()])
     if missed:
         with pytest.raises(SystemExit) as ended:

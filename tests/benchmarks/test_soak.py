@@ -39,9 +39,9 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
     words = ["--kills", "3", "--sweep-kills", "0", "--book-kills", "0", "--damages", "0", "--json", str(file)]
     done = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=BENCHMARKS, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(file.read_text())
-    assert told["losses"] == [] and told["counts"]["trainings"]["kills"] == 3
-    assert told["counts"]["trainings"]["resumes"] == 3
+    report = json.loads(file.read_text())
+    assert report["losses"] == [] and report["counts"]["trainings"]["kills"] == 3
+    assert report["counts"]["trainings"]["resumes"] == 3
 
 
 def test_a_command_in_a_new_program_is_killed_while_it_runs(tmp_path: Path) -> None:
@@ -57,19 +57,19 @@ def test_a_command_in_a_new_program_is_killed_while_it_runs(tmp_path: Path) -> N
 
 
 def test_damages_are_noticed_or_without_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, told = soaked(tmp_path, monkeypatch, "--damages", "20", "--kinds", "image cache,finished run")
-    assert status == 0 and told["losses"] == []
-    for counts in told["counts"].values():  # type: ignore[attr-defined]
+    status, report = soaked(tmp_path, monkeypatch, "--damages", "20", "--kinds", "image cache,finished run")
+    assert status == 0 and report["losses"] == []
+    for counts in report["counts"].values():  # type: ignore[attr-defined]
         assert counts["damages"] == sum(counts.get(what, 0) for what in ("remade", "told", "without effect"))
         assert counts["detected"] > 0
 
 
 def test_what_ignored_checksums_would_lose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "read", lambda path, checksum: Path(path).read_bytes())
-    status, told = soaked(tmp_path, monkeypatch, "--damages", "20", "--kinds", "image cache")
+    status, report = soaked(tmp_path, monkeypatch, "--damages", "20", "--kinds", "image cache")
     assert status == 1
-    losses = told["losses"]
-    assert losses and told["counts"]["image cache"]["losses"] == len(losses)  # type: ignore[index, arg-type]
+    losses = report["losses"]
+    assert losses and report["counts"]["image cache"]["losses"] == len(losses)  # type: ignore[index, arg-type]
     assert all("uint8" in loss for loss in losses), "the indices are read by another way"  # type: ignore[attr-defined]
 
 
@@ -84,10 +84,10 @@ def test_each_damage_changes_one_file(tmp_path: Path) -> None:
     chance, seen = random.Random(0), set()
     for _ in range(30):
         place = soak_damages.copied(good, tmp_path / "place")
-        path, told = soak_damages.damage(place, chance)
+        path, description = soak_damages.damage(place, chance)
         assert soak_damages.content(path) != contents[path.name]
         assert all(soak_damages.content(place / name) == contents[name] for name in contents if name != path.name)
-        seen.add((path.name, told.split()[1]))
+        seen.add((path.name, description.split()[1]))
     assert seen == {(name, how) for name in contents for how in ("removed", "cut", "flipped")}
 
 
@@ -107,8 +107,8 @@ def test_when_a_notebook_was_executed_is_no_difference(tmp_path: Path) -> None:
 def test_a_mistake_in_the_options_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import soak
 
-    for words, told in ((["--kills", "3"], "kills = 3"), (["--kinds", "film"], "'film'"), (["--kills", "-1"], "-1")):
+    for words, message in ((["--kills", "3"], "kills = 3"), (["--kinds", "film"], "'film'"), (["--kills", "-1"], "-1")):
         monkeypatch.setattr(sys, "argv", ["soak.py", *words])
         with pytest.raises(SystemExit) as ended:
             soak.main()
-        assert ended.value.code == 2 and told in capsys.readouterr().err
+        assert ended.value.code == 2 and message in capsys.readouterr().err

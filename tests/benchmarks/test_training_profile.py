@@ -7,16 +7,16 @@ from pathlib import Path
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "training_profile.py"
 
 
-def test_a_quick_profile_tells_both_models_operations_and_their_shares() -> None:
+def test_a_quick_profile_lists_both_models_operations_and_their_shares() -> None:
     done = subprocess.run([sys.executable, PROGRAM, "--quick"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     head, *_ = done.stdout.splitlines()
     assert head.startswith("stock, smoke test, float32, batches of 4: ")
     stock, ours = done.stdout.split("\nvaelib, ")
-    for told in (stock, ours):
-        shares = [float(line.split()[-2]) for line in told.splitlines()[1:]]
+    for table in (stock, ours):
+        shares = [float(line.split()[-2]) for line in table.splitlines()[1:]]
         assert abs(sum(shares) - 100) < 1, "each is rounded to a tenth"
-        assert "Conv2DBackpropFilter" in told
+        assert "Conv2DBackpropFilter" in table
     assert "BatchNorm" in ours and "BatchNorm" not in stock, "only the library's batch norm is one operation"
 
 

@@ -1,4 +1,4 @@
-"""Nothing lost: kills, Ctrl-C, two processes at once, damage, full disks, losses that are no numbers."""
+"""Nothing is lost: kills, Ctrl-C, two processes at once, damage, full disks, losses that are not numbers."""
 
 import collections
 import errno
@@ -54,13 +54,13 @@ def same(a: Run, b: Run) -> None:
     for name in a.history:
         np.testing.assert_array_equal(a.history[name], b.history[name])
     np.testing.assert_array_equal(a.embeddings, b.embeddings)
-    for each in (a, b):
-        assert {path.name for path in each.path.iterdir()} == {*a.manifest["files"], checkpoint.MANIFEST}
-        weights = {name for name in each.manifest["files"] if name.startswith("weights-")}
-        assert weights == {checkpoint.weights_file(epoch) for epoch in each.kept_epochs}
+    for run in (a, b):
+        assert {path.name for path in run.path.iterdir()} == {*a.manifest["files"], checkpoint.MANIFEST}
+        weights = {name for name in run.manifest["files"] if name.startswith("weights-")}
+        assert weights == {checkpoint.weights_file(epoch) for epoch in run.kept_epochs}
     for name in a.manifest["files"]:
         if name.startswith("weights-"):
-            x, y = (storage.unpack(each.read(name)) for each in (a, b))
+            x, y = (storage.unpack(run.read(name)) for run in (a, b))
             assert list(x) == list(y) and all(x[weight].tobytes() == y[weight].tobytes() for weight in x)
         elif name != "provenance.json":  # which holds the times
             assert a.read(name) == b.read(name), name
@@ -79,12 +79,12 @@ class Child:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: queue.Queue[dict[str, int]] = queue.Queue()
+        self.messages: queue.Queue[dict[str, int]] = queue.Queue()
         self.pid = 0
 
     def wait(self) -> int:
         """Return the exit status, negative for a signal."""
-        return self.told.get(timeout=PATIENCE)["status"]
+        return self.messages.get(timeout=PATIENCE)["status"]
 
     @property
     def out(self) -> str:
@@ -126,9 +126,9 @@ class Server:
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            told = json.loads(line)
-            if told["id"]:
-                self.children[told["id"]].told.put(told)
+            message = json.loads(line)
+            if message["id"]:
+                self.children[message["id"]].messages.put(message)
             else:
                 self.ready.set()
 
@@ -144,7 +144,7 @@ class Server:
             child = self.children[number] = Child(folder)
             request = {"id": number, "words": words, "folder": str(folder), "faults": faults}
             print(json.dumps(request), file=self.process.stdin, flush=True)
-        child.pid = child.told.get(timeout=PATIENCE)["pid"]
+        child.pid = child.messages.get(timeout=PATIENCE)["pid"]
         return child
 
 
@@ -162,7 +162,7 @@ def until(condition: Callable[[], object], child: Child | None = None) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
-        assert child is None or child.told.empty(), f"the process ended before:\n{child.out}\n{child.err}"
+        assert child is None or child.messages.empty(), f"the process ended before:\n{child.out}\n{child.err}"
         time.sleep(0.005)
 
 
@@ -212,7 +212,7 @@ def test_killed_twenty_times_it_ends_as_if_nothing_had_happened(server: Server, 
     random.Random(seed).shuffle(kinds)
     # Steps so wide that the validation loss is lowest in the fourth epoch or about it, and rises from there to the end.
     plain = TINY.replace(epochs=30, snapshots=(0, 1, 20), optimizer="sgd", schedule="constant", learning_rate=1.0)
-    # Another run at the same time, with what has more state or is rounded: fewer kills, as it is the same code.
+    # Another run at the same time, with more state and with rounding: fewer kills, as it is the same code.
     rounded = TINY.replace(
         epochs=12, precision="bfloat16", variance="learned", sample_weights="per_image", initial_rotation="rotation"
     )
@@ -224,8 +224,8 @@ def test_killed_twenty_times_it_ends_as_if_nothing_had_happened(server: Server, 
         second.result()
     print(f"seed {seed}:", collections.Counter(hit))
     assert len(hit) == KILLS
-    for each in alone:
-        same(Run(tmp_path / "killed" / each.experiment.name), each)
+    for expected in alone:
+        same(Run(tmp_path / "killed" / expected.experiment.name), expected)
     best = alone[0].best_epoch
     assert best < plain.epochs and best not in plain.snapshots, "the best epoch is kept as another in any case"
     assert sum(PAST in kill for kill in hit) >= 3, "no kills to speak of after the best epoch"
@@ -241,9 +241,9 @@ def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(server: Server, f
     for place, call in (("file", 7), ("step", STEPS + 2), ("validation", 1)):
         child = server.start(command, {"place": place, "call": call, "action": int(signal.SIGINT)})
         assert child.wait() == 130
-        told, again = child.err.splitlines()[-2:]
+        message, again = child.err.splitlines()[-2:]
         count = checkpoint.finished_epochs(path)
-        assert told == (
+        assert message == (
             f"vaelib: interrupted: {count} of 3 epochs are finished and kept in {path}; "
             "the same call goes on from there:"
         )
@@ -257,15 +257,15 @@ def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(server: Server, f
 
 def living(group: int) -> list[str]:
     """Return the processes of a group that have not ended."""
-    found = []
+    pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, its_group = stat.read_text().rsplit(")", 1)[1].split()[:3]
         except OSError:
             continue  # it has just ended
         if int(its_group) == group and state != "Z":
-            found.append(stat.parent.name)
-    return found
+            pids.append(stat.parent.name)
+    return pids
 
 
 def test_trainings_side_by_side_end_with_the_process_that_began_them(tmp_path: Path) -> None:
@@ -380,10 +380,10 @@ def test_the_lock_of_a_killed_process_is_taken_over(server: Server, finished: Ru
     first = server.start(command, {"place": "step", "call": 7, "action": "wait", "gate": "/never"})
     until(lambda: first.passages("step") == 7, first)
     second, third = server.start(command), server.start(command)
-    until(lambda: all("which another process trains\n" in each.err for each in (second, third)))
+    until(lambda: all("which another process trains\n" in child.err for child in (second, third)))
     os.kill(third.pid, signal.SIGINT)
     assert third.wait() == 130 and "interrupted: 1 of 3 epochs" in third.err and "Traceback" not in third.err
-    assert first.told.empty() and second.told.empty()
+    assert first.messages.empty() and second.messages.empty()
     os.kill(first.pid, signal.SIGKILL)
     assert (first.wait(), second.wait()) == (-signal.SIGKILL, 0)
     assert second.passages("step") == 2 * STEPS  # the first epoch is not trained again
@@ -397,14 +397,14 @@ def test_the_lock_of_a_killed_process_is_taken_over(server: Server, finished: Ru
 def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """TINY, interrupted in its last epoch."""
     root = tmp_path_factory.mktemp("unfinished")
-    told = r"2 of 3 epochs are finished and kept in .*; the same call goes on"
-    return interrupted(TINY, root, "on_epoch_begin", lambda _, epoch: epoch == 2, told=told)
+    message = r"2 of 3 epochs are finished and kept in .*; the same call goes on"
+    return interrupted(TINY, root, "on_epoch_begin", lambda _, epoch: epoch == 2, told=message)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_byte_goes_unnoticed(finished: Run, unfinished: Run, data: st.DataObject) -> None:
-    """In any file of a finished run; of an unfinished one in any that it goes on from. Nor does a truncation."""
+    """In any file of a finished run, or in any that an unfinished one goes on from; nor does a truncation."""
     resumed = [unfinished.path / name for name in [*unfinished.manifest["files"], checkpoint.MANIFEST]]
     files = [*finished.path.iterdir(), *resumed]
     path = data.draw(st.sampled_from(sorted(files)))
@@ -439,7 +439,7 @@ def of_another_version(path: Path) -> None:
 
 
 def of_other_settings(path: Path) -> None:
-    """Put another run in this one's place, whole and valid."""
+    """Put another run in this one's place, complete and valid."""
     experiment = TINY.replace(seed=5).to_json().encode()
     manifest = storage.read_json(path.parent / checkpoint.MANIFEST)
     manifest["files"][path.name] = storage.write(path, experiment)
@@ -483,9 +483,9 @@ def test_what_is_damaged_or_of_another_version_is_moved_aside_and_never_used(
     damage(path / name)
     left = {file.name: file.read_bytes() for file in path.iterdir()}
 
-    def copy(experiment: Experiment, path: Path, found: Run | None, *, progress: bool) -> None:
-        """Stands for a training from the beginning."""
-        assert experiment == TINY and found is None and not path.exists()
+    def copy(experiment: Experiment, path: Path, existing: Run | None, *, progress: bool) -> None:
+        """Stand in for a training from the beginning."""
+        assert experiment == TINY and existing is None and not path.exists()
         shutil.copytree(good.path, path)
 
     aside = tmp_path / f"{TINY.name}.damaged-1"
@@ -508,7 +508,7 @@ def test_a_damaged_state_is_trained_again_to_the_same_end(finished: Run, unfinis
 
 
 def test_the_state_of_another_model_is_moved_aside(finished: Run, unfinished: Run, tmp_path: Path) -> None:
-    """Whole and valid, but written by a version whose optimizer has other variables."""
+    """Complete and valid, but written by a version whose optimizer has other variables."""
     path = shutil.copytree(unfinished.path, tmp_path / TINY.name)
     manifest = storage.read_json(path / checkpoint.MANIFEST)
     state = storage.unpack((path / checkpoint.state_file(2)).read_bytes())
@@ -533,7 +533,7 @@ def test_what_ended_before_its_first_state_is_begun_again_without_a_word(finishe
 
 
 def test_an_epoch_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> None:
-    """Each write of an epoch fails once, in one way or another; every call goes on from the last whole epoch."""
+    """Each write of an epoch fails once, in one way or another; every call goes on from the last complete epoch."""
     experiment = TINY.replace(epochs=4)
     path = tmp_path / "full" / experiment.name
     written = [""]  # the file that is being written
@@ -560,8 +560,8 @@ def test_an_epoch_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> N
         with pytest.MonkeyPatch.context() as patch:
             for module, function in ((tempfile, "mkstemp"), (os, "fsync"), (os, "replace")):
                 patch.setattr(module, function, failing(module, function, at, error, name))
-            told = f"cannot write {path / name}: {os.strerror(error)}. What was written before it is intact."
-            with pytest.raises(StoreError, match=re.escape(told)):
+            message = f"cannot write {path / name}: {os.strerror(error)}. What was written before it is intact."
+            with pytest.raises(StoreError, match=re.escape(message)):
                 train(experiment, path.parent, progress=False)
         left = Run(path)
         assert left.epochs == kept and left.embeddings.shape[0] == kept + 1
@@ -570,7 +570,7 @@ def test_an_epoch_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> N
 
 
 def undeletable(patch: pytest.MonkeyPatch) -> list[str]:
-    """Let no epoch's file be removed; return the list in which the names of those that should be will stand."""
+    """Make the removal of any epoch's file fail; return the list that collects the names of those to be removed."""
     original, asked = Path.unlink, []
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
@@ -586,9 +586,9 @@ def undeletable(patch: pytest.MonkeyPatch) -> list[str]:
 def test_what_cannot_be_removed_does_not_end_a_training(finished: Run, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         asked = undeletable(patch)
-        found = train(TINY, tmp_path, progress=False)
+        run = train(TINY, tmp_path, progress=False)
         assert {"weights-0000.npz", "state-0002.npz"} <= set(asked)
-        assert (found.path / "state-0002.npz").exists()
+        assert (run.path / "state-0002.npz").exists()
         asked.clear()
         assert train(TINY, tmp_path, progress=False).complete and "state-0002.npz" in asked
     same(train(TINY, tmp_path, progress=False), finished)  # the next call removes it
@@ -606,20 +606,20 @@ def test_a_scrap_that_cannot_be_removed_is_one_message_before_a_training(unfinis
     assert Run(path).epochs == 2
 
 
-# Losses that are no numbers
+# Losses that are not numbers
 
 
 @pytest.mark.parametrize(
-    ("moment", "weight", "told"),
+    ("moment", "weight", "fault"),
     [
         ("on_train_batch_begin", "last", "cross_entropy became nan in epoch 3, step 1"),
         ("on_test_begin", "last", "val_cross_entropy became nan in epoch 3, validation"),
-        # Behind the first one are ReLU and pooling, which can make a number of it, or an infinite one.
+        # After the first layer come ReLU and pooling, which can turn NaN into a number or an infinity.
         ("on_test_begin", "first", r"(weights|val_\w+) became (nan|inf) in epoch 3, validation"),
     ],
 )
-def test_a_loss_that_is_no_number_leaves_the_last_good_state(
-    moment: str, weight: str, told: str, finished: Run, tmp_path: Path
+def test_a_loss_that_is_not_a_number_leaves_the_last_good_state(
+    moment: str, weight: str, fault: str, finished: Run, tmp_path: Path
 ) -> None:
     original = getattr(callbacks.EpochSaver, moment)
 
@@ -632,7 +632,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callbacks.EpochSaver, moment, spoiling)
         expected = (
-            rf"{TINY.name}: {told}\. Most likely to blame: learning_rate = 0\.003, .*optimizer = adam, "
+            rf"{TINY.name}: {fault}\. Most likely to blame: learning_rate = 0\.003, .*optimizer = adam, "
             r"precision = float32.*\. The state after epoch 2 is kept\."
         )
         with pytest.raises(TrainingError, match=expected):

@@ -20,7 +20,7 @@ def test_the_book_is_built_without_a_warning(built_book: Path) -> None:
     assert (built_book / "html" / "index.html").is_file()
 
 
-def test_the_book_tells_where_the_time_went(built_book: Path) -> None:
+def test_the_build_reports_where_the_time_went(built_book: Path) -> None:
     seconds = json.loads((built_book / "timings.json").read_text())
     names = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert set(seconds) == names | {"staging", "study", "jupyter-book", "total"}
@@ -45,7 +45,7 @@ def test_the_tree_stays_clean(built_book: Path) -> None:
     assert {path.name for path in (ROOT / "book").iterdir()}.isdisjoint({"node_modules", "vendor"})
 
 
-def test_the_readme_s_pictures_are_those_that_a_build_makes(built_book: Path) -> None:
+def test_the_readmes_pictures_are_those_that_a_build_makes(built_book: Path) -> None:
     """What no training changes has to be the same to the eye; if it is not, `make pictures` brings the new ones."""
     # At the smoke profile what the model draws again is no curve yet.
     allowed = 30 if profile_of(built_book / "html", "notebooks/05_transects.html") == "smoke" else 15
@@ -61,12 +61,12 @@ def test_the_readme_s_pictures_are_those_that_a_build_makes(built_book: Path) ->
             for frame in range(frames[0]):
                 for picture in (kept, made):
                     picture.seek(frame)
-                one, other = (picture.convert("L") for picture in (kept, made))
+                kept_grey, made_grey = (picture.convert("L") for picture in (kept, made))
                 # A GIF's few greys differ from film to film, so letters may differ by some; other words differ more.
-                assert grey_apart(one.crop(part), other.crop(part)) < 2, f"{name}, frame {frame}"
+                assert grey_apart(kept_grey.crop(part), made_grey.crop(part)) < 2, f"{name}, frame {frame}"
                 # On another machine the sheet ends otherwise, which makes 3 to 6; a black picture makes 140 and more.
-                assert grey_apart(one, other) < allowed, f"{name}, frame {frame}"
+                assert grey_apart(kept_grey, made_grey) < allowed, f"{name}, frame {frame}"
 
 
-def grey_apart(one: Image.Image, other: Image.Image) -> float:
-    return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
+def grey_apart(first: Image.Image, second: Image.Image) -> float:
+    return float(np.abs(np.asarray(first, float) - np.asarray(second, float)).mean())

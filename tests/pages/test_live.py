@@ -1,7 +1,7 @@
 """The notebooks as a student meets them: in a real JupyterLab, in a browser, with a kernel that answers.
 
-One server on a copy of the notebooks, at the smoke profile. Their runs are trained by one process, while the first
-notebooks run that need none; what it leaves out, a notebook trains itself.
+One server on a copy of the notebooks, at the smoke profile. One process trains their runs while the first
+notebooks, which need none, are run; what it leaves out, a notebook trains itself.
 """
 
 import ast
@@ -25,7 +25,7 @@ from papermill.parameterize import parameterize_notebook
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "only-for-these-tests"
-# Less than the profile has, where a chapter has the parameter: what is tested here is not the numbers.
+# Less than the profile has, where a chapter has the parameter: the numbers are not what is tested here.
 LESS = {
     "profile": "smoke",
     "n_images": 100,
@@ -230,7 +230,7 @@ class Notebook:
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.wrong: list[str] = []
-        self.page.on("console", lambda told: told.type == "error" and self.wrong.append(told.text))
+        self.page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
 
     def run_all(self) -> None:
@@ -257,18 +257,18 @@ class Notebook:
         assert self.python(f"(chosen[{name!r}], scratch)") == repr((value, 3))
 
     def python(self, expression: str) -> str:
-        """What an expression is worth in the notebook's kernel."""
+        """Return the value of an expression in the notebook's kernel."""
         return str(self.page.evaluate(_EXECUTE, expression))
 
     def controls(self, n: int) -> list["Control"]:
-        """The notebook's live controls, of which there are n."""
+        """Return the notebook's live controls, of which there are n."""
         pictures = self.page.locator("img.widget-image")
         pictures.nth(n - 1).wait_for()
         assert pictures.count() == n
         return [Control(self.page, pictures.nth(i).locator("xpath=..")) for i in range(n)]
 
     def plotly_sliders_move_their_plots(self, n: int) -> None:
-        """Drag each of the n sliders that Plotly drew to either side, and see other numbers and another picture."""
+        """Drag each of Plotly's n sliders to both sides: the numbers and the picture change."""
         grips = self.page.locator(".js-plotly-plot .slider-grip-rect")
         grips.nth(n - 1).wait_for()
         assert grips.count() == n
@@ -283,7 +283,7 @@ class Notebook:
                 seen.append(self.changed(picture, *seen))
 
     def changed(self, look: Callable[[], str], *before: str) -> str:
-        """What is seen once it is nothing that was seen before."""
+        """Return what is seen once it differs from all that was seen before."""
         return _until(self.page, look, lambda seen: seen not in before)
 
     def _above_slider(self, plot: Any) -> str:
@@ -301,7 +301,7 @@ class Notebook:
 
 
 def _drag(page: Any, handle: Any, track: Any, share: float, steps: int = 4) -> None:
-    """Drag a slider's handle to a share of its way."""
+    """Drag a slider's handle to a fraction of its track."""
     begun, way = handle.bounding_box(), track.bounding_box()
     page.mouse.move(begun["x"] + begun["width"] / 2, begun["y"] + begun["height"] / 2)
     page.mouse.down()
@@ -314,8 +314,8 @@ def _canvas(canvas: Any) -> str:
 
 
 def _until(page: Any, look: Callable[[], str], wanted: Callable[[str], bool]) -> str:
-    """Look again and again until what is seen is what is wanted; return it."""
-    deadline = time.monotonic() + 60  # where another process trains beside, a kernel may be slow to answer
+    """Poll until what is seen is what is wanted; return it."""
+    deadline = time.monotonic() + 60  # while another process trains, a kernel may be slow to answer
     while not wanted(seen := look()):
         assert time.monotonic() < deadline, "the picture is not what it should be"
         page.wait_for_timeout(40)
@@ -357,7 +357,7 @@ class Control:
         return _until(self.page, self.pixels, lambda seen: seen != before)
 
     def drag(self, i: int, share: float, steps: int = 4) -> None:
-        """Drag the i-th slider's handle to a share of its way."""
+        """Drag the i-th slider's handle to a fraction of its track."""
         slider = self.sliders.nth(i)
         slider.scroll_into_view_if_needed()
         _drag(self.page, slider.locator(".noUi-handle"), slider.locator(".noUi-base"), share, steps)
@@ -380,7 +380,7 @@ class Control:
 
 @pytest.fixture
 def opened(browser: Any, server: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Notebook]]:
-    """Opens a notebook and runs it; at the end nothing may have complained on the console."""
+    """Open a notebook and run it; at the end the console may hold no error."""
     made: list[Notebook] = []
 
     def open_one(name: str) -> Notebook:
@@ -457,7 +457,7 @@ def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str
     space = page.locator(".vx-parameters > canvas")
     space.scroll_into_view_if_needed()
     page.wait_for_selector(".vx[data-error]")
-    told = page.locator(".vx-state")
+    state_line = page.locator(".vx-state")
     assert notebook.python("explore.parameters") == "(1.25, 1.0)"
     # Most of the parameter space is its ground, in the page's colours.
     ground, wanted = page.evaluate("""() => {
@@ -487,13 +487,13 @@ def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str
     page.wait_for_timeout(800)  # the last of the drag's messages
     a, b = map(float, notebook.python("explore.parameters").strip("()").split(","))
     assert a > 1.35 and b < 0.8
-    assert f"a = {a:.2f}, b = {b:.2f}" in told.inner_text()
+    assert f"a = {a:.2f}, b = {b:.2f}" in state_line.inner_text()
     assert notebook.python("explore.mu") != before
 
     place = page.locator(".vx-parameters > canvas")
     curve, decoded, difference = (page.locator(f".vx-bottom > div:nth-child({i}) canvas") for i in (1, 2, 3))
     for assignment, words, moved in (
-        # So short a training decodes all of the sheet alike.
+        # After so short a training the whole sheet decodes alike.
         ("setattr(explore, 'parameters', (0.8, 1.5))", "a = 0.80, b = 1.50", [place, curve, difference]),
         ("setattr(explore, 'mu', (1000, 2000, -3000))", "off the sheet", [decoded, difference]),
     ):
@@ -502,16 +502,16 @@ def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str
         page.wait_for_function(f"() => document.querySelector('.vx-state').textContent.includes({words!r})")
         for canvas, pixels in zip(moved, before, strict=True):
             _until(page, lambda canvas=canvas: _canvas(canvas), lambda seen, pixels=pixels: seen != pixels)
-    assert "μ = (1000.00, 2000.00, -3000.00)" in told.inner_text()
+    assert "μ = (1000.00, 2000.00, -3000.00)" in state_line.inner_text()
     assert notebook.python("explore.parameters") == "(0.8, 1.5)"
 
-    # Two wishes of one cell: what the page makes of the first is not to undo the second.
+    # Two changes in one cell: the page's answer to the first must not undo the second.
     both = "setattr(explore, 'parameters', (1.1, 0.4)), setattr(explore, 'mu', (1, 2, 3))"
     assert notebook.python(both) == "(None, None)"
     page.wait_for_function("() => document.querySelector('.vx-state').textContent.includes('a = 1.10, b = 0.40')")
-    page.wait_for_timeout(1500)  # for an answer of the page, and the line that tells of it
+    page.wait_for_timeout(1500)  # for the page's answer and the line that reports it
     assert notebook.python("(explore.parameters, explore.mu)") == "((1.1, 0.4), (1.0, 2.0, 3.0))"
-    assert "a = 1.10, b = 0.40; μ = (1.00, 2.00, 3.00), off the sheet" in told.inner_text()
+    assert "a = 1.10, b = 0.40; μ = (1.00, 2.00, 3.00), off the sheet" in state_line.inner_text()
 
     _every_control_is_heard(notebook)
     _what_python_sets_is_shown(notebook)
@@ -529,15 +529,15 @@ def _every_control_is_heard(notebook: Notebook) -> None:
     assert notebook.python(f"explore.observe({hear}, {names})") == "None"
 
     def heard(name: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
-        """What the observer has heard of a trait, once it is enough."""
+        """Return what the observer has heard of a trait, once it is enough."""
 
-        def values(told: str) -> list[Any]:
-            return [value for of, value in ast.literal_eval(told) if of == name]
+        def values(text: str) -> list[Any]:
+            return [value for of, value in ast.literal_eval(text) if of == name]
 
-        return values(_until(page, lambda: notebook.python("heard"), lambda told: enough(values(told))))
+        return values(_until(page, lambda: notebook.python("heard"), lambda text: enough(values(text))))
 
     def hears(name: str, wanted: list[Any]) -> None:
-        """Wait until the observer has heard this of a trait, and nothing else of it; then let it forget all."""
+        """Wait until the observer has heard this of a trait, and nothing else of it; then clear its record."""
         heard(name, lambda values: values == wanted)
         notebook.python("heard.clear()")
 
@@ -563,7 +563,7 @@ def _every_control_is_heard(notebook: Notebook) -> None:
         slider = labelled(f"latent μ{subscript}")
         slider.focus()
         for key, end in (("Home", "min"), ("End", "max")):
-            moves(press(key), sheet)  # so short a training decodes all alike
+            moves(press(key), sheet)  # after so short a training everything decodes alike
             assert heard("mu", bool)[0][axis] == pytest.approx(float(slider.get_attribute(end)))
             notebook.python("heard.clear()")
     moves(labelled("back to the sheet").click, sheet)
@@ -594,8 +594,8 @@ def _what_python_sets_is_shown(notebook: Notebook) -> None:
         assert notebook.python(f"setattr(explore, {name!r}, {value!r})") == "None"
         notebook.changed(sheet, before)
         assert page.get_by_label(label, exact=True).input_value() == str(value)
-    told = "document.querySelector('.vx-state').textContent"
-    page.wait_for_function(f"() => {told}.startsWith('punctured') && {told}.includes('epoch 0:')")
+    state_text = "document.querySelector('.vx-state').textContent"
+    page.wait_for_function(f"() => {state_text}.startsWith('punctured') && {state_text}.includes('epoch 0:')")
     for value, pressed in (("P2", "true"), ("", "false")):
         assert notebook.python(f"setattr(explore, 'transect', {value!r})") == "None"
         page.wait_for_selector(f"[aria-label='walk along transect P2'][aria-pressed={pressed}]")

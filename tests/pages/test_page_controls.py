@@ -11,7 +11,7 @@ from visitor import CHAPTERS, ROOT, Visitor
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 _LIVING = [name for name in CHAPTERS if "show_plotly" in (ROOT / name).with_suffix(".ipynb").read_text()]
-# All that a Plotly figure draws, but for the cameras, as one number.
+# All that a Plotly figure draws, except the cameras, as one number.
 _DRAWN = """gd => {
     const told = gd._fullData.map(t => [t.x, t.y, t.z, t.text, t.visible, t.marker?.color, t.surfacecolor]);
     let sum = 0;
@@ -41,7 +41,7 @@ _DRAG = """async (gd, steps) => {
 
 
 class Plot:
-    """A turnable or sliding figure, drawn by Plotly."""
+    """A Plotly figure that turns or has a slider."""
 
     def __init__(self, page: Any, place: Any) -> None:
         self.page, self.place = page, place
@@ -91,7 +91,7 @@ class Plot:
         self.used.append("slider")
 
     def press_buttons(self) -> None:
-        """Press all buttons: each changes the colours and what their scale is called."""
+        """Press all buttons: each changes the colours and the name of their scale."""
         buttons = self.graph.locator(".updatemenu-button")
         seen = {}
         for index in [*range(1, buttons.count()), 0]:
@@ -104,7 +104,7 @@ class Plot:
         self.used.append("buttons")
 
     def choose(self) -> None:
-        """Open the menu for each of its entries: each draws something else, and the upright axis tells what."""
+        """Choose every entry of the menu: each draws something else, which the vertical axis names."""
         names = self.get("gd._fullLayout.updatemenus[0].buttons.map(button => button.label)")
         seen = {}
         for index in [*range(1, len(names)), 0]:
@@ -146,10 +146,10 @@ class Plot:
         pairs = self.get("Object.keys(gd._fullLayout._plots)")
         for pair in pairs if thorough else pairs[:1]:
             ranges = f"['xaxis', 'yaxis'].map(axis => gd._fullLayout._plots.{pair}[axis].range.map(Number))"
-            whole, picture = self.get(ranges), self.pixels()
-            # Axes of one scale take what room the labels leave, so they come back but nearly.
-            near = "(end, j) => Math.abs(end - whole[i][j]) < 0.03 * Math.abs(whole[i][1] - whole[i][0])"
-            at_first = f"(whole => {ranges}.every((ends, i) => ends.every({near})))({whole})"
+            full, picture = self.get(ranges), self.pixels()
+            # Axes of equal scale take the room that the labels leave, so they come back only approximately.
+            near = "(end, j) => Math.abs(end - full[i][j]) < 0.03 * Math.abs(full[i][1] - full[i][0])"
+            at_first = f"(full => {ranges}.every((ends, i) => ends.every({near})))({full})"
             box = self.graph.locator(f".nsewdrag[data-subplot={pair}]").bounding_box()
             self.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
             self.page.mouse.down()
@@ -157,7 +157,7 @@ class Plot:
             self.page.mouse.up()
             self.wait(f"!({at_first})")
             assert self.pixels() != picture
-            for shown, all_of_it in zip(self.get(ranges), whole, strict=True):
+            for shown, all_of_it in zip(self.get(ranges), full, strict=True):
                 assert min(all_of_it) < min(shown) < max(shown) < max(all_of_it)
             self.press("Reset axes")
             self.wait(at_first)
@@ -241,7 +241,7 @@ def test_every_control_of_the_explorer_does_something(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("base", ["served"], indirect=True)
-def test_on_paper_the_explorer_is_its_picture(visitor: Visitor) -> None:
+def test_in_print_the_explorer_is_its_picture(visitor: Visitor) -> None:
     page = visitor.go("notebooks/00_explorer.html")
     awake, picture = Explorer(page).page.locator(".vx"), page.locator(".living-widget > .stand-in")
     for medium, shown, hidden in (("screen", awake, picture), ("print", picture, awake), ("screen", awake, picture)):
@@ -291,7 +291,7 @@ def test_code_unfolds_and_is_copied(visitor: Visitor) -> None:
     assert visitor.wrong == []
 
 
-def test_the_search_finds(visitor: Visitor) -> None:
+def test_the_search_field_finds_a_word(visitor: Visitor) -> None:
     page = visitor.go("book/index.html")
     page.locator(".search-button-field").click()
     field = page.locator("#pst-search-dialog input[type=search]")
@@ -313,7 +313,7 @@ def test_the_search_finds(visitor: Visitor) -> None:
     assert visitor.wrong == []
 
 
-def test_a_telephone_has_the_contents_in_drawers(visitor: Visitor) -> None:
+def test_a_phone_has_the_contents_in_drawers(visitor: Visitor) -> None:
     page = visitor.page
     page.set_viewport_size({"width": 390, "height": 844})
     visitor.go("notebooks/05_transects.html")

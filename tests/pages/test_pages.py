@@ -36,7 +36,7 @@ def elements(page: Path) -> Elements:
 
 @pytest.fixture(scope="session")
 def script(request: pytest.FixtureRequest) -> str:
-    """axe-core, which npm brings once."""
+    """axe-core, which npm installs once."""
     return axe(request.config.cache.mkdir("axe"))
 
 
@@ -44,7 +44,7 @@ def script(request: pytest.FixtureRequest) -> str:
 def seen(browser: Any, base: str, name: str, script: str, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What a visit to the page `name` saw. Each page is visited once from the server and once from disk.
 
-    How it looks and sounds does not hang on where it comes from, so that is judged, and pictures are made, but once.
+    How it looks and sounds does not depend on where it comes from, so that is judged, and pictures are made, only once.
     """
     visits: dict[str, dict[str, Any]] = request.config.stash[VISITS].setdefault(base, {})
     if name not in visits:
@@ -66,7 +66,7 @@ def expected_figures(page: str) -> dict[str, str]:
 
 
 def test_no_page_is_left_out(html: Path) -> None:
-    """What is tested here are all pages that were built; the theme's parts and what lies beside them are none."""
+    """All pages that were built are tested here; the theme's parts and other files beside them are not pages."""
     built = {path.relative_to(html) for path in html.rglob("*.html")}
     assert {path.as_posix() for path in built if path.parts[0] not in ("_static", "vendor")} == set(PAGES)
 
@@ -74,7 +74,7 @@ def test_no_page_is_left_out(html: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_loads_whole(seen: dict[str, Any], name: str) -> None:
+def test_a_page_loads_completely(seen: dict[str, Any], name: str) -> None:
     """No failed or foreign request, no error on the console, no broken picture, every video plays."""
     assert seen["wrong"] == []
     assert [image["source"] for image in seen["images"] if not image["drawn"]] == []
@@ -100,7 +100,7 @@ def test_equations_and_tables_fit_the_page(seen: dict[str, Any], name: str) -> N
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_figures_are_there(seen: dict[str, Any], name: str) -> None:
-    """Every figure of the notebook is on the page: numbered, captioned, drawn, and told in words."""
+    """Every figure of the notebook is on the page: numbered, captioned, drawn, and described in words."""
     expected, figures = expected_figures(name), seen["figures"]
     assert expected, f"{name} has no figure"
     assert set(expected) <= set(figures)
@@ -126,7 +126,7 @@ def test_no_page_is_wider_than_the_screen(seen: dict[str, Any], name: str) -> No
 @pytest.mark.parametrize("base", ["served"], indirect=True)
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "index.html"])
 def test_axe_finds_no_serious_fault(seen: dict[str, Any], name: str) -> None:
-    """In light, in dark and at a telephone's width: names, roles, contrasts, what keys reach."""
+    """In light, in dark and at a phone's width: names, roles, contrasts, what keys reach."""
     assert seen["faults"] == []
 
 
@@ -185,7 +185,7 @@ def test_a_page_is_not_too_heavy(seen: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.browser
-def test_the_search_finds(visitor: Visitor) -> None:
+def test_the_search_page_finds_a_word(visitor: Visitor) -> None:
     page = visitor.open("search.html?q=embedding")
     page.wait_for_selector("#search-results ul.search li a")
     assert page.locator("#search-results ul.search li").count() > 0
@@ -216,21 +216,21 @@ def test_the_explorer_follows_the_chapters_links(visitor: Visitor) -> None:
     page.goto(f"{visitor.base}/notebooks/00_explorer.html", wait_until="load")
     links = page.locator("a[href^='#explorer?']")
     assert links.count() >= 3
-    told = set()
+    states = set()
     for link in links.all():
         link.click()
         page.wait_for_selector(".vx[data-error]")
         page.wait_for_timeout(2500)  # the sheet moves, then the line says where to
-        told.add(page.locator(".vx-state").inner_text())
-    assert len(told) == links.count()
-    assert any("in the hole" in text for text in told) and any("off the sheet" in text for text in told)
+        states.add(page.locator(".vx-state").inner_text())
+    assert len(states) == links.count()
+    assert any("in the hole" in text for text in states) and any("off the sheet" in text for text in states)
     assert visitor.wrong == []
 
 
 def test_the_explorer_weighs_no_more_than_it_may(html: Path) -> None:
     text = (html / "notebooks" / "00_explorer.html").read_text(encoding="utf-8")
-    (whole,) = re.findall(r'<div class="living-widget".*?</script></div>', text, flags=re.DOTALL)
-    assert len(whole.encode()) <= 1_500_000
+    (widget,) = re.findall(r'<div class="living-widget".*?</script></div>', text, flags=re.DOTALL)
+    assert len(widget.encode()) <= 1_500_000
 
 
 @pytest.mark.browser
@@ -258,7 +258,7 @@ def test_the_page_that_leads_there_is_one_by_itself(visitor: Visitor, html: Path
 @pytest.mark.parametrize("base", ["served"], indirect=True)
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "index.html"])
 def test_pictures_of_the_pages(seen: dict[str, Any], name: str, request: pytest.FixtureRequest) -> None:
-    """Not a check by itself: pictures for people to look at, in both colour schemes and at a telephone's width."""
+    """Not a check by itself: pictures for people to look at, in both colour schemes and at a phone's width."""
     for kind in ("light", "dark", "telephone"):
         assert (request.config.getoption("--screenshots") / picture(name, kind)).stat().st_size > 10_000
 
@@ -297,7 +297,7 @@ def test_nothing_but_a_link_leads_outside(html: Path, name: str) -> None:
 
 
 def filled(value: str) -> bool:
-    """Tell whether glued text is something to read: not empty, no repr of a text, no None, no number that is none."""
+    """Return whether glued text is readable: not empty, not the repr of a string, not None, NaN or infinite."""
     value = value.strip()
     return bool(value) and not re.fullmatch(r"'.*'|None", value) and not re.search(r"(?<!\w)(nan|inf)(?!\w)", value)
 
@@ -333,7 +333,7 @@ def widgets_of(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_picture_in_place_of_a_widget_tells_how_to_run_it_live(html: Path, name: str) -> None:
+def test_a_picture_in_place_of_a_widget_says_how_to_run_it_live(html: Path, name: str) -> None:
     text = (html / name).read_text(encoding="utf-8")
     figures = re.findall(r'<figure\b[^>]*\bid="([^"]+)".*?</figure>', text, flags=re.DOTALL)
     captions = re.findall(r"<figcaption>.*?</figcaption>", text, flags=re.DOTALL)
@@ -346,7 +346,7 @@ def test_there_are_widgets_with_a_picture_in_their_place() -> None:
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_no_page_tells_where_it_was_made(html: Path, name: str) -> None:
+def test_no_page_reveals_where_it_was_made(html: Path, name: str) -> None:
     assert re.findall(r"(?:Posix|Windows)Path\(.{0,80}", (html / name).read_text(encoding="utf-8")) == []
 
 
@@ -356,7 +356,7 @@ def test_the_front_page_has_numbers_from_the_runs(html: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_tells_where_its_results_come_from(html: Path, name: str) -> None:
+def test_a_chapter_says_where_its_results_come_from(html: Path, name: str) -> None:
     text = (html / name).read_text(encoding="utf-8")
     notes = re.findall(r'<div class="provenance">.*?</div>', text, flags=re.DOTALL)
     assert notes and re.search(rf"\bprofile {profile_of(html, name)}\b", notes[-1])

@@ -17,10 +17,10 @@ VALUES = st.lists(st.floats(-100, 100), min_size=2, max_size=20).filter(lambda v
 @given(values=VALUES, level=st.floats(0.5, 0.999))
 def test_a_means_interval_is_that_of_scipys_t_test(values: list[float], level: float) -> None:
     expected = stats.ttest_1samp(values, 0).confidence_interval(level)
-    found = intervals.of_mean(values, level=level)
-    assert found.estimate == pytest.approx(np.mean(values))
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.half == pytest.approx((expected.high - expected.low) / 2)
+    interval = intervals.of_mean(values, level=level)
+    assert interval.estimate == pytest.approx(np.mean(values))
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    assert interval.half == pytest.approx((expected.high - expected.low) / 2)
 
 
 @settings(deadline=None)
@@ -28,9 +28,9 @@ def test_a_means_interval_is_that_of_scipys_t_test(values: list[float], level: f
 def test_a_shares_interval_is_scipys_exact_one_and_within_0_to_1(n: int, data: st.DataObject) -> None:
     hits = data.draw(st.integers(0, n))
     expected = stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
-    found = intervals.of_share(hits / n, n)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert 0 <= found.low <= found.estimate <= found.high <= 1
+    interval = intervals.of_share(hits / n, n)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
 
 
 def test_one_value_says_nothing_of_its_spread_and_equal_ones_have_none() -> None:

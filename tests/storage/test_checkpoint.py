@@ -38,8 +38,11 @@ def test_weights_of_other_names_are_refused_before_any_is_set(run):
     # Two norms of one shape: only their names tell them apart.
     first, second = (next(name for name in kept if name.endswith(end)) for end in ("norm_1.gamma", "norm_2.gamma"))
     renamed = {{first: second, second: first}.get(name, name): array + 1 for name, array in kept.items()}
-    for arrays, told in ((renamed, "norm_2.gamma in place of norm_1.gamma"), (dict([*kept.items()][:-1]), "nothing")):
-        with pytest.raises(DamagedError, match=f"those of another model: {told}"):
+    for arrays, difference in (
+        (renamed, "norm_2.gamma in place of norm_1.gamma"),
+        (dict([*kept.items()][:-1]), "nothing"),
+    ):
+        with pytest.raises(DamagedError, match=f"those of another model: {difference}"):
             set_weights(model, arrays)
     for weight, array in zip(model.weights, kept.values(), strict=True):
         np.testing.assert_array_equal(weight, array)
@@ -108,7 +111,7 @@ class Model:
         )
 
     def numbers(self):
-        """Return all that a training goes on from."""
+        """Return everything that a training goes on from."""
         variables = [*self.weights, self.sampling.seed_generator.state, *self.optimizer.variables]
         return [variable.value.tolist() for variable in variables]
 
@@ -170,7 +173,7 @@ def test_after_every_epoch_the_folder_holds_what_still_counts_and_nothing_else(l
                 made.add(terms(losses[epoch - 1]))
             made.save(Model(epoch), EMBEDDING)
             best = losses.index(min(losses[:epoch])) + 1 if epoch else 0
-            weights = {weights_file(each) for each in {*(s for s in snapshots if s <= epoch), best, epoch}}
+            weights = {weights_file(kept_epoch) for kept_epoch in {*(s for s in snapshots if s <= epoch), best, epoch}}
             done = epoch == len(losses)
             state = set() if done and not resumable else {state_file(epoch)}
             named = {"experiment.json", *weights, *state, *map(embedding_file, range(epoch + 1))}

@@ -52,7 +52,7 @@ def test_json_notices_any_flipped_character_and_another_format(tmp_path, monkeyp
         storage.read_json(path)
 
 
-def test_json_written_by_nobody_is_damaged(tmp_path):
+def test_json_that_the_store_did_not_write_is_damaged(tmp_path):
     for text in ("", "[]", "{}", json.dumps({"checksum": "0"})):
         (tmp_path / "a.json").write_text(text)
         with pytest.raises(DamagedError):

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of little more than what tells that it is one."""
+    """A project with little more than what marks it as one."""
     root = tmp_path / "project"
     (root / "results" / "sweep").mkdir(parents=True)
     for name in ("table.csv", "provenance.json"):
@@ -91,7 +91,7 @@ def test_elsewhere_one_line_says_what_is_needed(installed: Path, tmp_path: Path)
     assert not (installed / "results").exists() and not (installed.parent / "results").exists()
 
 
-def test_a_place_that_cannot_be_written_is_told_before_days_of_training(installed: Path, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported_before_days_of_training(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run(COMMAND, "paper", "--results", "file/paper", copy=installed, folder=tmp_path)
     assert done.returncode == 2
@@ -131,7 +131,7 @@ def test_the_nearest_project_comes_before_the_librarys_own(
 
 
 def test_a_chapter_reads_those_of_its_own_project(project: Path, tmp_path: Path) -> None:
-    """It is executed in the output folder, which may lie elsewhere."""
+    """It is executed in the output folder, which may be elsewhere."""
     chapter = Chapter(project / "notebooks" / "06_x.ipynb", {})
     chapter.path.touch()
     before = chapter.stamp()

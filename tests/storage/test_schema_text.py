@@ -10,7 +10,7 @@ from vaelib.storage.schema_text import allowed, misfit, nearest, shown
 
 
 @pytest.mark.parametrize(
-    ("annotation", "told"),
+    ("annotation", "text"),
     [
         (Annotated[float, Field(ge=0.5)], "numbers from 0.5"),
         (Annotated[float, Field(gt=0)], "numbers above 0"),
@@ -27,11 +27,11 @@ from vaelib.storage.schema_text import allowed, misfit, nearest, shown
         (int | list[int], "a valid integer"),
     ],
 )
-def test_what_is_allowed_is_told_in_words(annotation, told):
+def test_what_is_allowed_is_stated_in_words(annotation, text):
     adapter = TypeAdapter(annotation)
     with pytest.raises(ValidationError) as caught:
         adapter.validate_python(object())
-    assert allowed(adapter.json_schema(), caught.value.errors()[0]["msg"]) == told
+    assert allowed(adapter.json_schema(), caught.value.errors()[0]["msg"]) == text
 
 
 def test_a_misfit_is_named_with_its_value_and_what_is_allowed():

@@ -1,4 +1,4 @@
-"""YAML, read as it is written: nothing that stands there gets lost."""
+"""YAML is read as it is written: nothing in it is lost."""
 
 import pytest
 import yaml
@@ -17,7 +17,7 @@ def test_merged_blocks_are_no_duplicates_whatever_they_override() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3", "line 3: 'a' occurs twice; allowed: once; it is in line 1 too"),
         ("a: 1\n'a': 2", "line 2: 'a' occurs twice"),
@@ -31,8 +31,8 @@ def test_merged_blocks_are_no_duplicates_whatever_they_override() -> None:
         ("[" * 3000, "recursion"),
     ],
 )
-def test_a_mistake_is_one_line(text: str, told: str) -> None:
-    with pytest.raises(SettingError, match=told) as raised:
+def test_a_mistake_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message) as raised:
         yaml_text.load(text)
     assert "\n" not in str(raised.value)
 

@@ -1,4 +1,4 @@
-"""Runs are picked, grouped, averaged and compared as the chapter says; the rule of equal error on tables by hand."""
+"""Runs are picked, grouped, averaged and compared as the chapter says; the rule of equal error, on tables by hand."""
 
 import math
 
@@ -18,16 +18,16 @@ COVARIANCE = METHODS[1]
 
 def test_what_is_not_named_is_at_its_base_and_rows_come_by_seed():
     rows = [row(2), row(0), row(1, gamma=0.1), row(3, batch_size=64), row(4, region="punctured"), row(5, latent_dim=2)]
-    assert [each["seed"] for each in comparison.pick(rows)] == [0, 2]
-    assert [each["seed"] for each in comparison.pick(rows, gamma=0.1)] == [1]
-    assert [each["seed"] for each in comparison.pick(rows, batch_size=64)] == [3]
+    assert [row["seed"] for row in comparison.pick(rows)] == [0, 2]
+    assert [row["seed"] for row in comparison.pick(rows, gamma=0.1)] == [1]
+    assert [row["seed"] for row in comparison.pick(rows, batch_size=64)] == [3]
 
 
 def test_without_a_weight_the_penalty_does_not_matter():
     rows = [row(0, penalty="covariance"), row(1), row(2, penalty="covariance", gamma=0.1), row(3, gamma=0.1)]
-    assert [each["seed"] for each in comparison.pick(rows)] == [0, 1]
-    assert [each["seed"] for each in comparison.pick(rows, penalty="covariance", gamma=0.1)] == [2]
-    assert [each["seed"] for each in comparison.pick(rows, gamma=0.1)] == [3]
+    assert [row["seed"] for row in comparison.pick(rows)] == [0, 1]
+    assert [row["seed"] for row in comparison.pick(rows, penalty="covariance", gamma=0.1)] == [2]
+    assert [row["seed"] for row in comparison.pick(rows, gamma=0.1)] == [3]
 
 
 def test_a_weight_is_found_whatever_its_last_digit():
@@ -48,10 +48,10 @@ def test_only_known_settings_can_be_picked():
 
 
 def test_the_interval_is_students():
-    found = comparison.interval([1.0, 2.0, 3.0])
-    assert (found.mean, found.n) == (2.0, 3)
-    assert found.half == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3))
-    assert (found.low, found.high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
+    estimate = comparison.interval([1.0, 2.0, 3.0])
+    assert (estimate.mean, estimate.n) == (2.0, 3)
+    assert estimate.half == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3))
+    assert (estimate.low, estimate.high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_the_interval_is_students():
     ],
 )
 def test_an_estimate_in_words(numbers, text, side):
-    found = comparison.interval(numbers)
-    assert found.text() == text
-    assert found.side() == side
+    estimate = comparison.interval(numbers)
+    assert estimate.text() == text
+    assert estimate.side() == side
 
 
 def test_an_estimate_in_per_cent_and_against_a_level():
-    found = Estimate(0.04, 0.001, 5)
-    assert found.text(".1f", 100) == "4.0 ± 0.1"
-    assert [found.side(level) for level in (0.03, 0.0405, 0.05)] == ["above", "not distinguishable from", "below"]
+    estimate = Estimate(0.04, 0.001, 5)
+    assert estimate.text(".1f", 100) == "4.0 ± 0.1"
+    assert [estimate.side(level) for level in (0.03, 0.0405, 0.05)] == ["above", "not distinguishable from", "below"]
 
 
 def test_undefined_numbers_do_not_count():
@@ -85,11 +85,11 @@ def test_undefined_numbers_do_not_count():
 def test_differences_are_taken_seed_by_seed():
     rows = [row(0, mig=1.0), row(1, mig=3.0), row(2, mig=None), row(4, mig=9.0)]
     others = [row(1, mig=1.0), row(0, mig=0.0), row(2, mig=5.0), row(3, mig=7.0)]
-    found = comparison.difference(rows, others, "mig")
-    assert (found.mean, found.n) == (1.5, 2)
+    difference = comparison.difference(rows, others, "mig")
+    assert (difference.mean, difference.n) == (1.5, 2)
 
 
-def test_one_column_less_another():
+def test_one_column_minus_another():
     rows = [{"mig": 0.3, "mig_chance": 0.1}, {"mig": 0.5, "mig_chance": 0.2}, {"mig": 0.5, "mig_chance": None}]
     assert comparison.less(rows, "mig", "mig_chance").mean == pytest.approx(0.25)
 
@@ -104,17 +104,18 @@ def test_a_level_is_a_column_a_number_or_nothing():
 def test_settings_are_grouped_by_strength_and_nothing_else_is_mixed_in():
     rows = [row(seed, gamma=gamma) for seed in (1, 0) for gamma in (0.1, 0.01, 0.0)]
     rows += [row(0, gamma=0.1, beta=0.01), row(0, gamma=0.1, batch_size=64), row(0, gamma=0.1, penalty="covariance")]
-    found = comparison.settings_of(rows, STUDY)
-    assert [(one.strength, [each["seed"] for each in one.rows]) for one in found] == [(0.01, [0, 1]), (0.1, [0, 1])]
-    assert [one.label for one in found] == ["study's term (γ = 0.01)", "study's term (γ = 0.1)"]
+    settings = comparison.settings_of(rows, STUDY)
+    assert [setting.strength for setting in settings] == [0.01, 0.1]
+    assert [[row["seed"] for row in setting.rows] for setting in settings] == [[0, 1], [0, 1]]
+    assert [setting.label for setting in settings] == ["study's term (γ = 0.01)", "study's term (γ = 0.1)"]
     (standard,) = comparison.settings_of(rows, STANDARD)
     assert (standard.label, len(standard.rows)) == ("standard loss", 2)
 
 
 def test_the_strength_of_the_learned_sigma_is_beta():
     rows = [row(variance="learned", beta=0.01), row(variance="learned"), row(beta=0.1)]
-    found = comparison.settings_of(rows, LEARNED)
-    assert [one.tick for one in found] == ["β = 0.001", "β = 0.01"]
+    settings = comparison.settings_of(rows, LEARNED)
+    assert [setting.tick for setting in settings] == ["β = 0.001", "β = 0.01"]
 
 
 def by_hand():
@@ -128,25 +129,25 @@ def by_hand():
 
 def test_the_strongest_setting_with_equal_error_is_chosen():
     chosen = comparison.at_equal_error(by_hand())
-    assert [(one.method.name, one.strength) for one in chosen] == [
+    assert [(setting.method.name, setting.strength) for setting in chosen] == [
         ("standard loss", 0.0),
         ("study's term", 0.03),
         ("DIP-VAE-I", 0.001),
     ]
 
 
-def test_one_run_that_goes_astray_does_not_speak_for_all():
+def test_one_outlier_does_not_speak_for_all_runs():
     rows = [*by_hand(), *(row(seed, error, gamma=0.3) for seed, error in enumerate((0.04, 0.045, 0.5)))]
     assert comparison.at_equal_error(rows)[1].strength == 0.3
     assert comparison.outliers(comparison.pick(rows, gamma=0.3), 0.05) == 1
     assert comparison.median_error([]) == math.inf
 
 
-def test_runs_gone_astray_are_left_out_and_a_setting_of_nothing_else_too():
+def test_outliers_are_left_out_and_so_is_a_setting_of_nothing_else():
     steady, lost = row(0, 0.04, gamma=0.3), row(1, 0.5, gamma=0.3)
     groups = [Setting(STUDY, 0.3, (steady, lost)), Setting(COVARIANCE, 0.3, (lost,))]
-    found = comparison.without_outliers(groups, 0.05)
-    assert [(one.method, one.strength, one.rows) for one in found] == [(STUDY, 0.3, (steady,))]
+    settings = comparison.without_outliers(groups, 0.05)
+    assert [(setting.method, setting.strength, setting.rows) for setting in settings] == [(STUDY, 0.3, (steady,))]
     assert comparison.without_outliers(groups[1:], 0.25) != []  # twice the limit is not yet astray
 
 
@@ -159,7 +160,8 @@ def test_a_setting_lives_while_every_run_has_two_active_latents():
 def test_settings_that_were_trained_with_every_batch_size():
     rows = [row(0), row(0, batch_size=4), row(0, gamma=0.1), row(0, gamma=0.1, batch_size=4), row(0, gamma=0.2)]
     kept, sizes = comparison.tried_with_batches(rows)
-    assert [(one.method, one.strength) for one in kept] == [(STANDARD, 0.0), (STUDY, 0.1)] and sizes == [4, 8]
+    assert [(setting.method, setting.strength) for setting in kept] == [(STANDARD, 0.0), (STUDY, 0.1)]
+    assert sizes == [4, 8]
     assert comparison.with_batch(rows, kept[1], 4) == [rows[3]]
     assert comparison.tried_with_batches([row(0), row(0, gamma=0.1, batch_size=4)]) == ([], [4, 8])
 
@@ -188,9 +190,9 @@ def test_settings_on_a_side():
     assert comparison.sided(groups, standard, "mig", "below") == "study's term (γ = 0.1)"
     assert comparison.sided(groups, standard, "mig", "above") == "covariance (γ = 0.3) and covariance (γ = 0.1)"
     assert comparison.sided(groups[:1], standard, "mig", "above") == "none"
-    found = comparison.sides(groups[:2], standard, ["mig", "sap"])
-    assert (found["mig", "above"], found["mig", "below"]) == (["covariance"], ["study's term"])
-    assert (found["sap", "above"], found["sap", "below"]) == ([], [])
+    sides = comparison.sides(groups[:2], standard, ["mig", "sap"])
+    assert (sides["mig", "above"], sides["mig", "below"]) == (["covariance"], ["study's term"])
+    assert (sides["sap", "above"], sides["sap", "below"]) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_the_projection_keeps_areas():
 
 
 @pytest.mark.parametrize("axes", [[1, 0, 0], [[1, 0]], [[0, 0, 2]], [[0, 0, -1]]])
-def test_the_projection_refuses_what_is_no_upper_unit_vector(axes):
+def test_the_projection_refuses_what_is_not_an_upper_unit_vector(axes):
     with pytest.raises(ValueError, match="axes"):
         orientation.equal_area(axes)
 

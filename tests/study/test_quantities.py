@@ -14,6 +14,6 @@ def test_numbers_made_of_columns():
     assert quantities.place_of_term({**term, "term": None}) is None
 
 
-def test_a_column_that_a_row_lacks_is_no_number():
+def test_a_column_that_a_row_lacks_is_not_a_number():
     mig = quantities.column("mig")
     assert [mig(row) for row in ({"mig": 0.5}, {"mig": None}, {"sap": 0.5})] == [0.5, None, None]

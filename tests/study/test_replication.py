@@ -68,24 +68,25 @@ def test_one_setting_that_has_changed_is_named() -> None:
     committed, fresh = scattered(range(5), generator, score=0.5), scattered(range(2), generator, score=0.5)
     fresh = [{**row, "error": 4 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
     fresh = [{**row, "score": -0.5} if row["gamma"] == 0 else row for row in fresh]
-    told = unlike(fresh, committed, ["error", "score"])
-    assert any(line.startswith("error at gamma=0.1: ") for line in told)
-    assert any(line.startswith("score at the base: ") for line in told)
-    found = replication.compare(fresh, committed, ["error", "score"])
-    assert sum(one.apart for one in found) == len(told) and len(found) == 2 * (len(GAMMAS) + 1)
-    changed = next(one for one in found if one.column == "error" and one.setting == "gamma=0.1")
+    lines = unlike(fresh, committed, ["error", "score"])
+    assert any(line.startswith("error at gamma=0.1: ") for line in lines)
+    assert any(line.startswith("score at the base: ") for line in lines)
+    comparisons = replication.compare(fresh, committed, ["error", "score"])
+    assert len(comparisons) == 2 * (len(GAMMAS) + 1)
+    assert sum(comparison.apart for comparison in comparisons) == len(lines)
+    changed = next(row for row in comparisons if row.column == "error" and row.setting == "gamma=0.1")
     assert 3 < math.exp(changed.shift) < 5.4 and changed.logs, "four times, give or take the seeds"
 
 
 def test_one_run_of_a_setting_is_compared_with_all_others_only() -> None:
     generator = np.random.default_rng(0)
     committed, fresh = scattered(range(5), generator), scattered(range(1), generator)
-    (one,) = replication.compare(fresh, committed, ["error"])
-    assert one.setting is None and not one.apart
+    (comparison,) = replication.compare(fresh, committed, ["error"])
+    assert comparison.setting is None and not comparison.apart
     astray = [{**row, "error": 2 * row["error"]} if row["gamma"] == 0.1 else row for row in fresh]
     assert unlike(astray, committed, ["error"]) == [], "one of seven, not a shift of all"
-    (told,) = unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
-    assert told.startswith("error over all settings: ")
+    (line,) = unlike([{**row, "error": 3 * row["error"]} for row in fresh], committed, ["error"])
+    assert line.startswith("error over all settings: ")
 
 
 def test_where_all_seeds_agree_rounding_does_not_decide_and_one_run_says_nothing() -> None:
@@ -95,7 +96,7 @@ def test_where_all_seeds_agree_rounding_does_not_decide_and_one_run_says_nothing
     assert unlike([run(9.0)], committed[:1], ["error"]) == [], "one committed run has no scatter"
 
 
-def test_the_same_numbers_are_told_from_numbers_that_are_near() -> None:
+def test_the_same_numbers_are_distinguished_from_numbers_that_are_near() -> None:
     committed = [run(float(s), seed=s, run=f"run-{s}") for s in range(3)]
     fresh = [{**committed[0]}, {**committed[1], "error": 1.0 + 1e-12}, {**committed[2], "run": "another"}]
     assert replication.same(fresh, committed, ["error"]) == 1
@@ -104,7 +105,7 @@ def test_the_same_numbers_are_told_from_numbers_that_are_near() -> None:
     assert replication.same([{**row, "curl_edge": 0.0} for row in kept[:20]], kept) < 20
 
 
-def test_a_shift_is_told_as_a_factor_for_errors_and_as_a_difference_for_others() -> None:
+def test_a_shift_is_stated_as_a_factor_for_errors_and_as_a_difference_for_others() -> None:
     far = replication.Comparison("relative_error", None, math.log(2), math.log(1.5))
     near = replication.Comparison("alignment", "", -0.0123, 0.041)
     assert far.apart and far.text() == "2 times, not within 1.5"

@@ -27,8 +27,8 @@ def test_on_the_square_from_minus_one_to_one_it_is_a_quarter_and_a_sixth():
 @pytest.mark.parametrize(("kind", "shape"), [("uniform", np.inf), ("normal", 2), ("laplace", 1)])
 def test_the_second_chapters_formula_agrees(kind, shape):
     ends = analysis.loss.expected_product([0, np.pi / 4], kind)
-    found = [theory.on_axes(shape), theory.on_diagonal(shape)]
-    np.testing.assert_allclose(ends, found, rtol=1e-7)
+    closed_forms = [theory.on_axes(shape), theory.on_diagonal(shape)]
+    np.testing.assert_allclose(ends, closed_forms, rtol=1e-7)
 
 
 @pytest.mark.parametrize("shape", [0.8, 1.5, 4.0, 20.0])
@@ -65,5 +65,5 @@ def test_a_shape_is_positive(function, shape):
 
 
 def test_a_white_square_turned_at_random_has_an_alignment_of_a_half_and_one_over_pi():
-    found = [metrics.alignment(*theory.turned_square(angle)) for angle in range(0, 180, 3)]
-    assert np.mean(found) == pytest.approx(1 / 2 + 1 / np.pi, abs=1e-3)
+    alignments = [metrics.alignment(*theory.turned_square(angle)) for angle in range(0, 180, 3)]
+    assert np.mean(alignments) == pytest.approx(1 / 2 + 1 / np.pi, abs=1e-3)

@@ -62,7 +62,7 @@ def test_effects_compare_the_sizes_of_means_and_not_of_scatter() -> None:
     assert verdicts.numbers(rows[:4], effects) == []
 
 
-def test_what_is_undefined_does_not_count_and_what_does_not_exist_is_told() -> None:
+def test_what_is_undefined_does_not_count_and_what_does_not_exist_is_named() -> None:
     rows = [run(1.0), run(None, seed=1), run(math.nan, seed=2)]  # type: ignore[arg-type]
     assert verdicts.numbers(rows, rule()) == [1.0]
     assert verdicts.numbers(rows, rule(open="not tried")) == []
@@ -105,19 +105,19 @@ def test_only_runs_of_one_seed_are_compared() -> None:
 def test_the_same_rules_on_other_rows_and_what_contradicts() -> None:
     small = [run(v, seed=s) for s, v in enumerate([0.5, 0.51, 0.49])]
     large = [run(v, seed=s, image_size=64, batch_size=32) for s, v in enumerate([2.0, 2.01, 1.99])]
-    ((one, other),) = verdicts.side_by_side(small, large, [rule()], batch_size=32)
-    assert (one.verdict, other.verdict) == ("holds", "fails") and verdicts.contradict(one, other)
-    assert not verdicts.contradict(one, one) and not verdicts.contradict(one, claims.judge(rule(), []))
+    ((first, second),) = verdicts.side_by_side(small, large, [rule()], batch_size=32)
+    assert (first.verdict, second.verdict) == ("holds", "fails") and verdicts.contradict(first, second)
+    assert not verdicts.contradict(first, first) and not verdicts.contradict(first, claims.judge(rule(), []))
 
 
 def test_every_rule_names_trainings_that_are_made_and_more_than_one_seed_of_them() -> None:
     from vaelib import study
 
     rows = [experiment.model_dump(mode="json") for experiment in study.plan()]
-    for each in [*claims.read(), *claims.read(part="own")]:
-        for group in (each.runs, each.against, each.other):
-            if group is not None and not each.open:
-                assert len(verdicts.pick(rows, **group)) >= 5, each.id
+    for entry in [*claims.read(), *claims.read(part="own")]:
+        for group in (entry.runs, entry.against, entry.other):
+            if group is not None and not entry.open:
+                assert len(verdicts.pick(rows, **group)) >= 5, entry.id
 
 
 def test_the_runs_that_rules_ask_for_are_named_once() -> None:

@@ -30,10 +30,10 @@ def interrupt() -> None:
 
 def test_an_interruption_is_noted_at_once_and_answered_at_the_end() -> None:
     reached = []
-    with pytest.raises(KeyboardInterrupt), processes.interrupts_noted() as came:
+    with pytest.raises(KeyboardInterrupt), processes.interrupts_noted() as interruptions:
         interrupt()
         interrupt()
-        reached.append(list(came))
+        reached.append(list(interruptions))
     assert reached == [[signal.SIGINT] * 2]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -48,10 +48,10 @@ def test_an_interruption_is_answered_where_the_block_ends_in_an_error_too() -> N
 
 def test_interruptions_that_are_ignored_stay_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with processes.interrupts_noted() as came:
+    with processes.interrupts_noted() as interruptions:
         interrupt()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    assert came == []
+    assert interruptions == []
 
 
 def test_a_thread_beside_the_first_leaves_the_answer_to_that() -> None:
@@ -68,7 +68,7 @@ def test_a_thread_beside_the_first_leaves_the_answer_to_that() -> None:
 
 
 def blocked() -> bool:
-    """Whether Ctrl-C is held back from a process that is started now."""
+    """Return whether Ctrl-C is held back from a process that is started now."""
     return subprocess.run([sys.executable, "-c", MASK], capture_output=True, text=True).stdout == "True\n"
 
 

@@ -27,7 +27,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def repository(folder: Path) -> str:
-    """Make a repository of all that lies in a folder, and return its commit."""
+    """Make a repository of everything in a folder, and return its commit."""
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet")
     (folder / "file").touch()
@@ -37,15 +37,15 @@ def repository(folder: Path) -> str:
 
 
 def unpacked(folder: Path) -> Path:
-    """Lay the project's library and description into a folder, as a tarball does."""
+    """Put the project's library and description into a folder, as a tarball does."""
     ours = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "vaelib", folder / "vaelib", ignore=ours)
     shutil.copyfile(ROOT / "pyproject.toml", folder / "pyproject.toml")
     return folder
 
 
-def told(project: Path, **environment: str) -> str:
-    """Return the commit that the library lying in `project` names."""
+def named_commit(project: Path, **environment: str) -> str:
+    """Return the commit that the library in `project` names."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
         [sys.executable, "-c", ASK],
@@ -63,26 +63,26 @@ def told(project: Path, **environment: str) -> str:
 def test_only_the_projects_own_repository_counts(tmp_path: Path) -> None:
     repository(tmp_path / "other")
     project = unpacked(tmp_path / "other" / "project")
-    assert told(project) == "None", "the repository round it is another's"
+    assert named_commit(project) == "None", "the repository round it is another's"
     git(project, "init", "--quiet")
-    assert told(project) == "None", "no commit holds it yet"
+    assert named_commit(project) == "None", "no commit holds it yet"
     own = repository(project)
-    assert told(project) == own
+    assert named_commit(project) == own
     with open(project / "vaelib" / "study" / "claims.yml", "a", encoding="utf-8") as file:
         file.write("\n")
-    assert told(project) == own + "+"
+    assert named_commit(project) == own + "+"
 
 
 def test_a_library_copied_into_another_project_has_no_commit(tmp_path: Path) -> None:
     project = unpacked(tmp_path / "another")
     (project / "pyproject.toml").write_text('[project]\nname = "another"\n', encoding="utf-8")
     repository(project)
-    assert told(project) == "None"
+    assert named_commit(project) == "None"
 
 
 def test_a_library_that_its_repository_does_not_hold_has_no_commit(tmp_path: Path) -> None:
     repository(tmp_path)
-    assert told(unpacked(tmp_path)) == "None"
+    assert named_commit(unpacked(tmp_path)) == "None"
 
 
 def test_the_repository_of_a_hook_or_of_a_users_variables_is_not_asked(tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_the_repository_of_a_hook_or_of_a_users_variables_is_not_asked(tmp_path:
     foreign = {"GIT_DIR": str(tmp_path / "other" / ".git"), "GIT_WORK_TREE": str(tmp_path / "other")}
     foreign |= {"GIT_INDEX_FILE": str(tmp_path / "other" / ".git" / "index"), "GIT_COMMON_DIR": foreign["GIT_DIR"]}
     project = unpacked(tmp_path / "project")
-    assert told(project, **foreign) == "None"
+    assert named_commit(project, **foreign) == "None"
     own = repository(project)
-    assert told(project, **foreign) == own
-    assert told(project, GIT_CEILING_DIRECTORIES=str(tmp_path), GIT_NAMESPACE="x") == own
+    assert named_commit(project, **foreign) == own
+    assert named_commit(project, GIT_CEILING_DIRECTORIES=str(tmp_path), GIT_NAMESPACE="x") == own
 
 
 def test_a_repository_that_git_refuses_to_trust_has_no_commit(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_repository_that_git_refuses_to_trust_has_no_commit(tmp_path: Path) ->
         pytest.skip("only root can give a folder away")
     for path in (project, project / ".git"):
         os.chown(path, 12345, 12345)
-    assert told(project, HOME=str(tmp_path), SUDO_UID="") == "None"
+    assert named_commit(project, HOME=str(tmp_path), SUDO_UID="") == "None"
 
 
 def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
