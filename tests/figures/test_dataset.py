@@ -7,8 +7,6 @@ import pytest
 
 from vaelib import analysis, curves, dataset, figures
 
-# The data set's chapter
-
 
 def test_inner_loops_lie_in_the_petals_directions():
     _, inner = figures.dataset.by_sign(1.0, 2.0, n=10_001)

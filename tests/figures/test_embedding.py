@@ -49,15 +49,15 @@ def test_the_bars_are_the_eigenvalues():
 
 
 def test_the_histograms_mark_the_trained_value():
-    found = geometry.over_rotations(losses.entanglement, MU, samples=50)
-    axis = figures.embedding.rotation_histograms({"γ = 0": found}, "term").axes[0]
-    assert any(np.allclose(line.get_xdata(), found.value) for line in axis.lines)
+    rotations = geometry.over_rotations(losses.entanglement, MU, samples=50)
+    axis = figures.embedding.rotation_histograms({"γ = 0": rotations}, "term").axes[0]
+    assert any(np.allclose(line.get_xdata(), rotations.value) for line in axis.lines)
     assert "γ = 0" in {axis.get_title(loc=place) for place in ("left", "center")} | {t.get_text() for t in axis.texts}
 
 
 def test_the_tables_have_a_column_for_a_description():
-    found = analysis.embedding.describe(RUN, DATA)
-    for table in (figures.embedding.shape_table([found]), figures.embedding.orientation_table([found])):
-        assert found.label in table.data
-    assert f"{found.term.value:.3f}" in figures.embedding.orientation_table([found]).data
-    assert f"{found.correlation:.2f}" in figures.embedding.shape_table([found]).data
+    description = analysis.embedding.describe(RUN, DATA)
+    for table in (figures.embedding.shape_table([description]), figures.embedding.orientation_table([description])):
+        assert description.label in table.data
+    assert f"{description.term.value:.3f}" in figures.embedding.orientation_table([description]).data
+    assert f"{description.correlation:.2f}" in figures.embedding.shape_table([description]).data

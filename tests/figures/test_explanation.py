@@ -80,11 +80,13 @@ def test_what_turning_gains_stands_at_the_means():
         if line.get_marker() in markers:
             markers[line.get_marker()].append((line.get_xdata()[0], line.get_ydata()[0]))
     for marker, name in (("o", "alignment"), ("X", "alignment_at_lowest"), ("D", "alignment_highest")):
-        expected = [(comparison.estimate(one.rows, name).mean, k) for k, one in enumerate(chosen)]
+        expected = [(comparison.estimate(setting.rows, name).mean, k) for k, setting in enumerate(chosen)]
         np.testing.assert_allclose(markers[marker], expected)
     ticks = [line.get_xdata()[0] for line in axis.lines if line.get_color() == "0.45"]
-    np.testing.assert_allclose(ticks, [comparison.estimate(one.rows, "alignment_turned").mean for one in chosen])
-    assert [text.get_text() for text in axis.get_yticklabels()] == [one.label for one in chosen]
+    np.testing.assert_allclose(
+        ticks, [comparison.estimate(setting.rows, "alignment_turned").mean for setting in chosen]
+    )
+    assert [text.get_text() for text in axis.get_yticklabels()] == [setting.label for setting in chosen]
     assert axis.get_ylim()[0] > axis.get_ylim()[1]  # the standard loss on top
 
 

@@ -1,4 +1,4 @@
-"""The picture that stands in for the explorer shows what the run makes of the point, in few bytes."""
+"""The picture that stands in for the explorer shows the run's images of the point, in few bytes."""
 
 import io
 import re
@@ -48,11 +48,11 @@ def test_the_images_and_their_error_are_the_runs(run: Run, still: Any) -> None:
     image = dataset.draw(np.array([POINT]), run.experiment.data)
     redrawn = run.reconstruct(image)
     shown = [axis.images[0].get_array() for axis in still.axes if axis.images]
-    for found, expected in zip(shown, (image[0], redrawn[0], redrawn[0] - image[0] / 255), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    for picture, expected in zip(shown, (image[0], redrawn[0], redrawn[0] - image[0] / 255), strict=True):
+        np.testing.assert_allclose(picture, expected, atol=1e-5)
     titles = " ".join(axis.get_title(loc="left") for axis in still.axes)
-    (told,) = re.findall(r"error ([\d.]+) %", titles)
-    assert float(told) == pytest.approx(100 * metrics.normalised_error(image, redrawn)[0], abs=0.051)
+    (error,) = re.findall(r"error ([\d.]+) %", titles)
+    assert float(error) == pytest.approx(100 * metrics.normalised_error(image, redrawn)[0], abs=0.051)
     assert "$a$ = 0.9, $b$ = 1.4" in titles
 
 

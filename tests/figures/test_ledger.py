@@ -40,16 +40,16 @@ def test_a_row_has_the_numbers_the_margin_and_the_verdict() -> None:
     assert figures.ledger.row(never)[-1] == "undecided (over 1,000 seeds would be needed)"
 
 
-@pytest.mark.parametrize("each", [each for each in claims.read() if not each.open], ids=lambda each: each.id)
-def test_the_margin_in_words_names_the_ends_that_can_be_passed(each: Rule) -> None:
-    told = figures.ledger.margin(each)
-    low, high = each.at
-    assert told in (f"below {high:g}", f"above {low:g}", f"{low:g} to {high:g}")
+@pytest.mark.parametrize("claim", [rule for rule in claims.read() if not rule.open], ids=lambda rule: rule.id)
+def test_the_margin_in_words_names_the_ends_that_can_be_passed(claim: Rule) -> None:
+    words = figures.ledger.margin(claim)
+    low, high = claim.at
+    assert words in (f"below {high:g}", f"above {low:g}", f"{low:g} to {high:g}")
     # What is left out has to be out of the statistic's reach.
-    if told.startswith("below"):
-        assert low <= -1 or (low == 0 and each.kind == "ratio")
-    if told.startswith("above"):
-        assert high >= 10 or (each.kind == "share" and high > 1)
+    if words.startswith("below"):
+        assert low <= -1 or (low == 0 and claim.kind == "ratio")
+    if words.startswith("above"):
+        assert high >= 10 or (claim.kind == "share" and high > 1)
 
 
 def test_the_table_escapes_and_counts() -> None:
@@ -68,8 +68,8 @@ def test_the_table_writes_the_weights_as_the_chapters_do() -> None:
 
 def test_rules_that_were_changed_say_so() -> None:
     changed = finding(rule(id="6", revised="it was <other>"), 1.0, 0.9, 1.1, "holds")
-    told = figures.ledger.revisions([HOLDS, changed]).data
-    assert "<li>6: it was &lt;other&gt;.</li>" in told and told.count("<li>") == 1
+    html = figures.ledger.revisions([HOLDS, changed]).data
+    assert "<li>6: it was &lt;other&gt;.</li>" in html and html.count("<li>") == 1
     assert figures.ledger.revisions([HOLDS]).data == ""
 
 
@@ -96,7 +96,7 @@ def test_the_picture_has_a_row_for_each_claim_with_numbers() -> None:
         figures.ledger.forest([OPEN, NONE])
 
 
-def test_a_margin_far_away_is_still_in_the_picture() -> None:
+def test_a_margin_far_from_the_estimate_is_still_in_the_picture() -> None:
     far = finding(rule(at=(20, 1000)), 100.0, 99.0, 101.0, "holds")
     low, high = figures.ledger.reach(far)
     assert low < 20 < high < 1000

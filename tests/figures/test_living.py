@@ -48,9 +48,9 @@ class Pictures(HTMLParser):
         self.words: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag == "img" and str(found["src"]).startswith("data:image/"):
-            self.words.append(str(found["alt"]))
+        attributes = dict(attrs)
+        if tag == "img" and str(attributes["src"]).startswith("data:image/"):
+            self.words.append(str(attributes["alt"]))
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +82,12 @@ def test_a_converted_notebook_shows_a_picture_and_its_words_for_every_living_out
     pictures = Pictures()
     pictures.feed(text)
     assert len(pictures.words) == len(CELLS)
-    for words, found in zip(CELLS, pictures.words, strict=True):
-        assert found.startswith(words)
+    for words, alt in zip(CELLS, pictures.words, strict=True):
+        assert alt.startswith(words)
 
 
 @pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
-def test_a_converted_notebook_tells_no_objects_address(executed: Path, exporter: type[HTMLExporter]) -> None:
+def test_a_converted_notebook_shows_no_objects_address(executed: Path, exporter: type[HTMLExporter]) -> None:
     text, _ = exporter().from_filename(str(executed))
     assert not re.search(r"object at 0x|IPython\.core|VBox\(children|Explorer\(", text)
 

@@ -5,8 +5,6 @@ import pytest
 
 from vaelib import figures, losses
 
-# The loss chapter
-
 
 def test_living_surface_frames_are_the_mixture():
     figure = figures.loss.living_pair_surface(n=11)
@@ -38,7 +36,7 @@ def test_living_rotation_turns_the_square_and_moves_the_marker():
     np.testing.assert_allclose(np.hypot(*flat.T), np.hypot(points.x, points.y), rtol=1e-6)
 
 
-def test_penalty_figure_begins_at_two_over_pi_and_tells_correlation_only_in_large_batches():
+def test_penalty_figure_begins_at_two_over_pi_and_shows_correlation_only_in_large_batches():
     axis = figures.loss.penalty_by_batch_size(40_000, seed=0, largest=64).axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axis.lines}
     independent, correlated = lines["independent, around 0"], lines["correlation 0.5, around 0"]

@@ -14,7 +14,7 @@ ROWS = synthetic_sweep.table(3)
 
 
 def dots(axis, name):
-    """The places of a method's runs in a panel, which are its translucent dots."""
+    """Return the places of a method's runs in a panel, which are its translucent dots."""
     color, marker, _ = figures.methods.LOOKS[name]
     lines = [line for line in axis.lines if line.get_alpha() and line.get_marker() == marker]
     return np.vstack([np.column_stack(line.get_data()) for line in lines if line.get_color() == color])
@@ -33,8 +33,8 @@ def test_the_phase_diagram_has_every_run_of_every_method_in_every_panel():
     ]
     for axis, name in zip(figure.axes, figures.methods.PANELS, strict=True):
         for method in (STANDARD, *METHODS):
-            runs = [each for one in comparison.settings_of(ROWS, method) for each in one.rows]
-            expected = [[100 * each["relative_error"], QUANTITIES[name].value(each)] for each in runs]
+            runs = [row for setting in comparison.settings_of(ROWS, method) for row in setting.rows]
+            expected = [[100 * row["relative_error"], QUANTITIES[name].value(row)] for row in runs]
             np.testing.assert_allclose(dots(axis, method.name), expected)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [STANDARD.name, *(m.name for m in METHODS)]
 
@@ -42,7 +42,7 @@ def test_the_phase_diagram_has_every_run_of_every_method_in_every_panel():
 def test_a_methods_line_goes_through_its_means_from_what_it_adds_to():
     axis = figures.methods.phase_diagram(ROWS, ["alignment"]).axes[0]
     (line,) = [line for line in axis.lines if line.get_label() == "covariance"]
-    groups = [comparison.pick(ROWS), *(one.rows for one in comparison.settings_of(ROWS, METHODS[1]))]
+    groups = [comparison.pick(ROWS), *(setting.rows for setting in comparison.settings_of(ROWS, METHODS[1]))]
     expected = [
         [100 * comparison.estimate(group, "relative_error").mean, comparison.estimate(group, "alignment").mean]
         for group in groups
@@ -79,7 +79,7 @@ def test_a_level_that_runs_differ_in_is_the_standards():
 
 
 def test_undefined_numbers_leave_their_dot_out():
-    rows = [each if each["seed"] else {**each, "twonn": None} for each in ROWS]
+    rows = [row if row["seed"] else {**row, "twonn": None} for row in ROWS]
     axis = figures.methods.phase_diagram(rows, ["twonn"]).axes[0]
     assert len(dots(axis, "covariance")) == 4 * 2  # strengths, and seeds 1 and 2
 
@@ -99,8 +99,8 @@ def test_the_living_diagram_has_every_run_and_its_menu_every_quantity():
     figure = figures.methods.living_phase_diagram(ROWS)
     assert [trace.name for trace in figure.data] == [STANDARD.name, *(method.name for method in METHODS)]
     study = figure.data[1]
-    runs = [each for one in comparison.settings_of(ROWS, METHODS[0]) for each in one.rows]
-    np.testing.assert_allclose(study.x, [100 * each["relative_error"] for each in runs], rtol=1e-3)
+    runs = [row for setting in comparison.settings_of(ROWS, METHODS[0]) for row in setting.rows]
+    np.testing.assert_allclose(study.x, [100 * row["relative_error"] for row in runs], rtol=1e-3)
     assert study.text[0] == "study's term (γ = 0.0001), seed 0"
     assert to_hex(study.marker.color) == to_hex(figures.methods.LOOKS["study's term"][0])
     known = [name for name in QUANTITIES if name != "disentanglement" or "disentanglement" in ROWS[0]]
@@ -108,13 +108,13 @@ def test_the_living_diagram_has_every_run_and_its_menu_every_quantity():
     assert len(buttons) == len(known)
     for button, name in zip(buttons, known, strict=True):
         change, layout = button.args
-        np.testing.assert_allclose(change["y"][1], [QUANTITIES[name].value(each) for each in runs], rtol=1e-3)
+        np.testing.assert_allclose(change["y"][1], [QUANTITIES[name].value(row) for row in runs], rtol=1e-3)
         assert layout["yaxis.title.text"] == button.label == QUANTITIES[name].label.replace("$", "")
     assert len(figure.to_json()) < 60_000
 
 
 def test_the_living_diagram_leaves_out_what_no_run_has():
-    rows = [{**each, "mig": None, "tangent_alignment": None} for each in ROWS]
+    rows = [{**row, "mig": None, "tangent_alignment": None} for row in ROWS]
     labels = [button.label for button in figures.methods.living_phase_diagram(rows).layout.updatemenus[0].buttons]
     assert "MIG" not in labels and "tangent alignment" not in labels and len(labels) == len(QUANTITIES) - 2
     with pytest.raises(ValueError, match="no run"):

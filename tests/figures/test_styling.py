@@ -24,9 +24,6 @@ def test_parameter_axes_have_b_downward(data, smoke):
     assert low > high
 
 
-# What all chapters share
-
-
 def test_the_places_after_a_shorter_rows_last_image_stay_empty():
     images = np.zeros((3, 32, 32), "uint8")
     axes = np.reshape(figures.image_rows([images, images[:1]], ["three", "one"]).axes, (2, 3))
@@ -34,7 +31,7 @@ def test_the_places_after_a_shorter_rows_last_image_stay_empty():
     assert [[axis.axison for axis in row] for row in axes] == [[True] * 3, [True, False, False]]
 
 
-def test_a_chapter_without_runs_tells_its_profile():
+def test_a_chapter_without_runs_names_its_profile():
     assert "profile smoke" in figures.provenance_note(profile="smoke").data
     assert "profile" not in figures.provenance_note().data
 
@@ -108,7 +105,7 @@ backend: pdf
 """
 
 
-# Draws an image sheet, a plot and a film without asking for the style, and tells the digests of their pixels.
+# Draws an image sheet, a plot and a film without asking for the style, and prints the digests of their pixels.
 DRAWING = """
 import hashlib, io, sys
 import matplotlib.pyplot as plt
@@ -139,14 +136,16 @@ print(plt.get_backend().lower())
 
 def test_no_settings_file_of_the_user_changes_a_figure(tmp_path):
     (tmp_path / "matplotlibrc").write_text(HOSTILE)
-    told = []
+    outputs = []
     for settings in (os.devnull, str(tmp_path / "matplotlibrc")):
         environment = {**os.environ, "MATPLOTLIBRC": settings}
         environment.pop("MPLBACKEND", None)
         program = [sys.executable, "-c", DRAWING, str(tmp_path)]
-        told.append(subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout.split())
-    assert told[0][:-1] == told[1][:-1]
-    assert (told[0][-1], told[1][-1]) == ("agg", "pdf"), "what draws them is the user's"
+        outputs.append(
+            subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        )
+    assert outputs[0][:-1] == outputs[1][:-1]
+    assert (outputs[0][-1], outputs[1][-1]) == ("agg", "pdf"), "what draws them is the user's"
 
 
 def test_an_image_stands_upright_whatever_is_set_in_the_process(smoke):

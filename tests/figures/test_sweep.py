@@ -19,11 +19,11 @@ def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_ru
     axes = figures.sweep.heat_maps(rows, [0.001, 0.01], [0, 0.1]).axes
     axis = axes[1]
     assert axis.get_title(loc="left") == "intrinsic dimension"
-    told: dict[tuple[int, int], list[str]] = {}
+    texts: dict[tuple[int, int], list[str]] = {}
     for text in axis.texts:
-        told.setdefault(tuple(round(place) for place in text.get_position()), []).append(text.get_text())
+        texts.setdefault(tuple(round(place) for place in text.get_position()), []).append(text.get_text())
     spread = "± 0.64, n = 2"  # 12.7 times 0.05
-    assert told == {
+    assert texts == {
         (0, 0): ["1.65", spread], (1, 0): ["1.75", spread], (0, 1): ["2.50", "n = 1"], (1, 1): ["not\nrun"],
     }  # fmt: skip
     assert [text.get_text() for text in axes[3].get_xticklabels()] == ["0", "0.1"]
@@ -32,8 +32,10 @@ def test_the_heat_maps_carry_their_numbers_and_intervals_and_say_what_was_not_ru
 
 def test_batches_are_compared_each_method_at_its_weight():
     sizes = [4, BASE["batch_size"], 64]
-    kept = [one for method in METHODS[:2] for one in comparison.settings_of(ROWS, method) if one.strength == 0.1]
-    rows = [each for each in ROWS if each["batch_size"] != 64 or each["penalty"] == "covariance"]
+    kept = [
+        setting for method in METHODS[:2] for setting in comparison.settings_of(ROWS, method) if setting.strength == 0.1
+    ]
+    rows = [row for row in ROWS if row["batch_size"] != 64 or row["penalty"] == "covariance"]
     axes = figures.sweep.batch_sizes(rows, kept, sizes).axes
     for axis, quantity in ((axes[1], "mean_correlation"), (axes[3], quantities.total_variance)):
         lines = {line.get_label(): line for line in axis.lines}

@@ -14,9 +14,9 @@ RANDOM = np.random.default_rng(0)
 def test_errors_along_a_transect_show_each_seed_their_mean_and_the_hole():
     values = {"punctured": RANDOM.uniform(size=(3, 15)), "full": RANDOM.uniform(size=(3, 15))}
     axis = figures.transects.errors_along({"P1": values}, SMOKE).axes[0]
-    for k, each in enumerate(values.values()):
+    for k, errors in enumerate(values.values()):
         drawn = [line.get_ydata() for line in axis.lines[4 * k : 4 * k + 4]]
-        np.testing.assert_allclose(drawn, [*(1000 * each), 1000 * each.mean(axis=0)])
+        np.testing.assert_allclose(drawn, [*(1000 * errors), 1000 * errors.mean(axis=0)])
     inside = np.flatnonzero(dataset.in_hole(dataset.transect("P1"), SMOKE)) + 1
     shade = axis.patches[0]
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (inside[0] - 0.5, inside[-1] + 0.5)

@@ -45,17 +45,17 @@ def test_the_number_of_labels_that_suffice() -> None:
 def test_the_planes_are_turns_of_the_sphered_embedding() -> None:
     factors = np.random.default_rng(0).uniform([0.5, 0], [2, 2], (900, 2))
     mu = factors @ np.array([[1, 0.5, 0.2], [0.3, -1, 0.4]])
-    found = figures.unmixing.turns(mu, factors)
+    turns = figures.unmixing.turns(mu, factors)
     plane = unmixing.sphered(mu)
-    for turned in found.values():  # all are white, and orthogonal maps of the plane
+    for turned in turns.values():  # all are white, and orthogonal maps of the plane
         np.testing.assert_allclose(turned.codes.T @ turned.codes / 900, np.eye(2), atol=1e-6)
         mixing = plane.T @ turned.codes / 900
         np.testing.assert_allclose(mixing @ mixing.T, np.eye(2), atol=1e-6)
         assert turned.alignment == metrics.alignment(turned.codes, factors)
-    assert found["lowest"].alignment < 0.55 < 0.95 < found["highest"].alignment
-    assert found["independent"].alignment > 0.95
-    axes = figures.unmixing.planes(found, factors).axes
-    for k, (name, turned) in enumerate(found.items()):
+    assert turns["lowest"].alignment < 0.55 < 0.95 < turns["highest"].alignment
+    assert turns["independent"].alignment > 0.95
+    axes = figures.unmixing.planes(turns, factors).axes
+    for k, (name, turned) in enumerate(turns.items()):
         assert axes[k].get_title(loc="left").endswith(f"alignment {turned.alignment:.2f}"), name
         for row in (0, 1):
             dots = axes[3 * row + k].collections[0]
@@ -73,7 +73,7 @@ def test_a_sheet_that_has_hardly_unfolded_can_be_drawn_and_a_point_cannot() -> N
 def test_the_table_compares_the_same_embeddings() -> None:
     chosen = [*comparison.settings_of(ROWS, STANDARD), *comparison.settings_of(ROWS, STUDY)[:1]]
     head, cells = comparison_tables.unmixed_rows(chosen)
-    assert len(head) == len(cells[0]) == 5 and [line[0] for line in cells] == [one.label for one in chosen]
+    assert len(head) == len(cells[0]) == 5 and [line[0] for line in cells] == [setting.label for setting in chosen]
     gains = comparison.values(chosen[0].rows, lambda row: row["independent"] - row["alignment"])
     assert cells[0][3] == comparison.interval(gains).text()
     pressed = [{**row, "independent": None} for row in chosen[0].rows]

@@ -5,5 +5,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the controls live, as in a notebook."""
+    """Make the controls live, as in a notebook."""
     monkeypatch.delenv("VAELIB_STATIC", raising=False)

@@ -1,4 +1,4 @@
-"""Live controls: the picture follows the sliders, the line tells what it shows, reset goes back."""
+"""Live controls: the picture follows the sliders, the line says what it shows, and reset goes back."""
 
 import io
 import threading
@@ -31,7 +31,7 @@ def test_curve_follows_the_sliders(smoke):
     half = before.shape[1] // 2
     assert (before[:, :half] != after[:, :half]).any()  # the image
     assert (before[:, half:] != after[:, half:]).any()  # its place
-    # Its picture is that of a control which began there: nothing of the earlier picture stays.
+    # Its picture is that of a control that began there: nothing of the earlier picture stays.
     fresh = controls.curve_explorer(smoke.replace(hole_b=0.0))
     np.testing.assert_array_equal(after[:, :half], pixels(fresh)[:, :half])
 
@@ -84,7 +84,7 @@ def test_threads_of_a_kernel_draw_one_after_the_other():
         thread.join()
     assert [before[0] for before in shown] == ["begun", "ended"] * (len(shown) // 2)
     assert all(begun[1] == ended[1] for begun, ended in zip(shown[::2], shown[1::2], strict=True))
-    # The line is that of where the sliders have come to rest, whoever was the last.
+    # The line describes where the sliders have come to rest, whichever thread was last.
     assert control.line.value == str({name: slider.value for name, slider in values.items()})
 
 

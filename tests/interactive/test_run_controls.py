@@ -40,7 +40,7 @@ def pixels(control):
 
 
 def ends(slider):
-    """Two values of a slider, or of a row of buttons, that differ from the one it begins with."""
+    """Return a slider's ends, or the second and third of a row of buttons."""
     if hasattr(slider, "options"):
         return list(slider.options)[1:3]
     return [slider.max, slider.min]
@@ -81,7 +81,7 @@ def test_a_page_without_a_kernel_gets_a_figure(make, run, monkeypatch):
 
 
 def spread(slider):
-    """Values over all of a slider's way."""
+    """Return values over a slider's full range."""
     if hasattr(slider, "options"):
         return list(slider.options)
     if isinstance(slider.value, int):
@@ -102,7 +102,7 @@ def test_an_update_takes_less_than_a_tenth_of_a_second(name, book_run):
             seconds.append(time.process_time() - begun)
         median = statistics.median(seconds[1:])
         print(f"\n{name}, {moved}: {1000 * median:.0f} ms")
-        # A tenth of a second is what still feels immediate (Nielsen 1993), and there is some for the way to the page.
+        # Up to a tenth of a second still feels immediate (Nielsen 1993).
         assert median < 0.1
 
 
@@ -111,7 +111,7 @@ def test_mu_is_decoded_as_the_run_does(run):
     sheet = analysis.embedding.Sheet(run)
     figure, view = figures.live.latent(sheet)
     point = sheet.mu.mean(axis=0) + np.array([0.3, -0.2, 0.1])
-    run.model(0)  # somebody looked at another epoch meanwhile
+    run.model(0)  # another epoch was looked at in the meantime
     distance, row = view.show(point)
     decoded, nearest = (axis.images[0].get_array() for axis in figure.axes[:2])
     np.testing.assert_allclose(decoded, run.decode(point[None])[0], atol=1e-6)
@@ -141,7 +141,7 @@ def test_the_latents_begin_on_the_sheet_and_reach_beyond_it(run):
         assert 200 <= round((slider.max - slider.min) / slider.step) <= 2010
 
 
-def test_the_transects_line_tells_place_and_error(run):
+def test_the_transects_line_gives_place_and_error(run):
     control = run_controls.transect_explorer(run)
     walks = analysis.transects.walks(run)
     assert control.line.value.startswith("P1 at a = 1.25, b = 1.00, in the hole.")
@@ -151,7 +151,7 @@ def test_the_transects_line_tells_place_and_error(run):
     assert f"error {1000 * walks['P3'].error[0]:.2f} × 10⁻³" in control.line.value
 
 
-def test_the_epochs_line_tells_the_losses(run):
+def test_the_epochs_line_gives_the_losses(run):
     control = run_controls.epoch_explorer(run)
     assert "the lowest" in control.line.value
     control.sliders["epoch"].value = 0
@@ -160,7 +160,7 @@ def test_the_epochs_line_tells_the_losses(run):
     assert f"Validation loss {run.history['val_loss'][0]:.4f}" in control.line.value
 
 
-def test_other_than_three_latents_are_refused(tmp_path):
+def test_any_other_number_of_latents_than_three_is_refused(tmp_path):
     flat = train(
         Experiment.from_profile("smoke", latent_dim=2, n_images=60, epochs=1, batch_size=30), tmp_path, progress=False
     )
