@@ -1,4 +1,4 @@
-"""What every backend has to do alike: inference for any number of inputs, and a refusal where devices are missing."""
+"""What every backend must do alike: inference for any number of inputs, and a refusal where devices are missing."""
 
 import json
 import multiprocessing
@@ -25,7 +25,7 @@ def test_inference_equals_the_model_itself_for_any_number_of_inputs(variance):
     encoder = VAE(SMALL.replace(variance=variance)).encoder
     images = np.random.default_rng(0).uniform(size=(5, 32, 32, 1)).astype("float32")
     expected = encoder(images)
-    expected = [np.asarray(each) for each in (expected if isinstance(expected, list | tuple) else [expected])]
+    expected = [np.asarray(output) for output in (expected if isinstance(expected, list | tuple) else [expected])]
     for n in (1, 3, 4, 5):
         outputs = backend.infer(encoder, images[:n])
         assert len(outputs) == len(expected) == (2 if variance == "learned" else 1)
@@ -46,7 +46,7 @@ def test_inference_follows_the_weights():
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
 @pytest.mark.parametrize("work", ["inference", "a model", "a training"])
-def test_a_fork_of_a_process_that_used_the_backend_is_told_what_to_use(work, tmp_path):
+def test_a_fork_of_a_process_that_used_the_backend_is_refused_with_alternatives(work, tmp_path):
     images = np.zeros((1, 32, 32, 1), "float32")
     encoder = VAE(SMALL).encoder
     backend.infer(encoder, images)
@@ -67,12 +67,12 @@ def test_a_fork_of_a_process_that_used_the_backend_is_told_what_to_use(work, tmp
     process.start()
     try:
         assert reader.poll(60), "it hangs"
-        told = reader.recv()
+        message = reader.recv()
     finally:
         process.kill()
         process.join()
-    assert told.startswith(f"ForkError: this process was forked from process {os.getpid()}, which had used ")
-    assert "train_all" in told and "sweep" in told and "get_context('spawn')" in told and "\n" not in told
+    assert message.startswith(f"ForkError: this process was forked from process {os.getpid()}, which had used ")
+    assert "train_all" in message and "sweep" in message and "get_context('spawn')" in message and "\n" not in message
 
 
 @pytest.mark.jax
@@ -87,7 +87,7 @@ def test_an_accelerator_trains_one_run_at_a_time(first, workers, monkeypatch):
     assert backend.default_workers(8) == workers
 
 
-# Imports vaelib where some packages cannot be found, and tells what is chosen and what was loaded.
+# Imports vaelib where some packages cannot be found, and prints what was chosen and what was loaded.
 CHOOSING = """
 import os, sys
 from importlib.machinery import ModuleSpec
@@ -134,7 +134,7 @@ def test_jax_is_chosen_where_nobody_chose_and_it_is_the_only_one(present, variab
     assert done.stdout.split() == [str(chosen)], "and nothing heavy is loaded"
 
 
-def test_a_processor_is_no_accelerator_and_a_gpu_is_named(monkeypatch):
+def test_a_processor_is_not_an_accelerator_and_a_gpu_is_named(monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
     assert backend.accelerator() is None
     import tensorflow as tf
@@ -155,7 +155,7 @@ def test_tensorflow_refuses_to_share_a_batch_before_any_work(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("block", [1, 2, 32])
-def test_keras_is_fed_these_very_batches_whatever_is_read_at_once(block, monkeypatch):
+def test_keras_is_fed_exactly_these_batches_however_many_are_read_at_once(block, monkeypatch):
     monkeypatch.setattr(backend, "_BLOCK", block)
     data = dataset.build(SMALL.data)
     batches = Batches(data, data.train, SMALL.replace(sample_weights="per_image"), shuffle=True)
@@ -164,6 +164,6 @@ def test_keras_is_fed_these_very_batches_whatever_is_read_at_once(block, monkeyp
         batches.set_epoch(epoch)
         expected = [batches[i] for i in range(len(batches))]
         assert len(expected[-1][0]) < batches.size
-        for found, wanted in zip(fed, expected, strict=True):
-            for one, other in zip(found, wanted, strict=True):
-                np.testing.assert_array_equal(one, other)
+        for batch, expected_batch in zip(fed, expected, strict=True):
+            for part, expected_part in zip(batch, expected_batch, strict=True):
+                np.testing.assert_array_equal(part, expected_part)

@@ -16,7 +16,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def stack(dtype, *, c=6, d=9, filters=1, activation="relu", trainable=True, channels=4):
-    """Return the decoder's last five layers, built for maps of `channels`, with weights of no particular kind."""
+    """Return the decoder's last five layers, built for maps of `channels`, with arbitrary weights."""
     made = [
         UpConv2D(c, activation=activation, dtype=dtype),
         FusedBatchNormalization(epsilon=1e-2, momentum=0.9, trainable=trainable, dtype=dtype),
@@ -37,7 +37,7 @@ def one_by_one(x, up_conv, norm, conv, last_norm, projection):
 
 
 def stock_stack(layers, channels):
-    """Keras's own layers with the same weights; those of the up-convolution are turned by 180° and swapped."""
+    """Return Keras's layers with the same weights: a transposed convolution turns its kernel and swaps its channels."""
     kinds = keras.layers
     up_conv, _, conv, *_ = layers
     made = [
@@ -78,16 +78,18 @@ def test_normalised_stack_equals_kerass_layers(shape, scaleless):
     def theirs(x):
         return one_by_one(keras.layers.UpSampling2D(2)(x), *stock)
 
-    found = []
+    derivatives = []
     for function, parts in ((ours, layers), (theirs, stock)):
         variables = [weight for layer in parts for weight in layer.trainable_weights]
-        found.append(gradients(lambda x, function=function: ops.sum(function(x) * weighting), x, variables=variables))
+        derivatives.append(
+            gradients(lambda x, function=function: ops.sum(function(x) * weighting), x, variables=variables)
+        )
     kernel = [weight.ndim for weight in stock[0].trainable_weights].index(4)
-    found[1][1 + kernel] = turned(found[1][1 + kernel])
-    assert len(found[0]) == 11
-    for mine, other in zip(*found, strict=True):
+    derivatives[1][1 + kernel] = turned(derivatives[1][1 + kernel])
+    assert len(derivatives[0]) == 11
+    for mine, other in zip(*derivatives, strict=True):
         assert abs(other).max() > 0 or scaleless
-        # What is 0 for theirs, behind a scale of 0, is for ours a difference of equal sums.
+        # Behind a scale of 0 their gradient is exactly 0, and ours a difference of equal sums.
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-4 * (abs(other).max() or 1))
     for _ in range(3):
         np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
@@ -110,22 +112,22 @@ def numbers(function, dtype, x, weighting, weights):
 
 
 def test_normalised_stack_in_bfloat16_is_as_near_to_float32_as_its_layers_are():
-    """Of sixteen maps of 8,192 pixels, in the geometric mean, since a rectifier more or less that opens is much in one.
+    """In the geometric mean over sixteen maps of 8,192 pixels, since in a single map one rectifier can matter much.
 
     The output has to be nearer, for it is rounded less often, and two gradients are exact sums of what comes in. The
-    error of the others is mostly that of rectifiers that rounding opens or shuts, which is chance between two orders of
-    rounding: over other maps the mean of these nine goes from 0.94 to 1.09 times that of the layers.
+    error of the others comes mostly from rectifiers that rounding opens or shuts, which is chance between two orders
+    of rounding: over other maps the mean of these nine is 0.94 to 1.09 times that of the layers.
     """
     random = np.random.default_rng(2)
     trainable = [weight for layer in stack("float32") for weight in layer.trainable_weights]
     far = []
     for _ in range(16):
         x, weighting = (random.normal(size=size).astype("float32") for size in ((8, 16, 16, 4), (8, 32, 32, 1)))
-        weights = [random.normal("gamma" in each.path, 0.3, size=each.shape) for each in trainable]
+        weights = [random.normal("gamma" in weight.path, 0.3, size=weight.shape) for weight in trainable]
         exact = numbers(one_by_one, "float32", x, weighting, weights)
         for function in (normalised_stack, one_by_one):
-            found = zip(numbers(function, "mixed_bfloat16", x, weighting, weights), exact, strict=True)
-            far.append([np.linalg.norm(mine - other) / np.linalg.norm(other) for mine, other in found])
+            pairs = zip(numbers(function, "mixed_bfloat16", x, weighting, weights), exact, strict=True)
+            far.append([np.linalg.norm(mine - other) / np.linalg.norm(other) for mine, other in pairs])
     far = np.array(far).reshape(16, 2, 12)  # the output, the gradients by x and by ten weights
     assert (far[:, 0, [9, 11]] < 1e-4).all(), "the last shift and the last bias"
     ours, theirs = np.exp(np.log(np.delete(far, [9, 11], axis=2)).mean(axis=0))
@@ -153,19 +155,19 @@ def test_only_what_the_stack_is_made_for_goes_through_it(settings, device, monke
     monkeypatch.setattr(fused, "_stacked", lambda *arguments: used.append(True) or own(*arguments))
     monkeypatch.setattr(backend, "on_processor", lambda: device == "cpu")
     x = RANDOM.normal(size=(2, 3, 5, 4)).astype("float32")
-    found, expected = (
+    output, expected = (
         ops.convert_to_numpy(ops.cast(function(x, *stack(**settings)), "float32"))
         for function in (normalised_stack, one_by_one)
     )
     made_for = set(settings) == {"dtype"} and device == "cpu"
     assert bool(used) == made_for
     if not made_for:
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_model_trains_through_the_stack(precision, monkeypatch):
-    """And in inference it does not."""
+    """But does no inference through it."""
     own, used = fused._stacked, []
     monkeypatch.setattr(fused, "_stacked", lambda *arguments: used.append(True) or own(*arguments))
     images = RANDOM.integers(0, 256, (4, 32, 32), "uint8")
@@ -178,25 +180,25 @@ def test_a_model_trains_through_the_stack(precision, monkeypatch):
 
 def test_moments_of_channels_that_are_far_from_zero_or_never_vary():
     x = RANDOM.normal([0, 1000, -3, 7], [1, 1, 1e-3, 0], size=(4, 9, 5, 4)).astype("float32")
-    mean, variance = (np.asarray(each) for each in fused._moments(ops.convert_to_tensor(x)))
+    mean, variance = (np.asarray(moment) for moment in fused._moments(ops.convert_to_tensor(x)))
     exact = x.astype("float64")
     np.testing.assert_allclose(mean, exact.mean((0, 1, 2)), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(variance, exact.var((0, 1, 2)), rtol=1e-4, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [UpConv2D, lambda *size, **options: BiasedConv2D(*size, 3, **options)])
-def test_gradients_in_float64_are_as_exact_as_it_is(kind):
+def test_gradients_in_float64_are_exact_to_float64(kind):
     layer = kind(4, dtype="float64")
     x = RANDOM.normal(size=(2, 5, 6, 3))
     weighting = RANDOM.normal(size=layer(x).shape)
-    (found,) = gradients(lambda: ops.sum(layer(x) * weighting), variables=[layer.bias])
-    np.testing.assert_allclose(found, weighting.sum((0, 1, 2)), rtol=1e-12)
+    (gradient,) = gradients(lambda: ops.sum(layer(x) * weighting), variables=[layer.bias])
+    np.testing.assert_allclose(gradient, weighting.sum((0, 1, 2)), rtol=1e-12)
 
 
 def test_a_sum_over_a_large_map_in_bfloat16_is_right_to_a_thousandth():
-    """Where adding up in bfloat16 ends at 256: there 256 + 1 is 256; and where TensorFlow cuts bfloat16 off."""
+    """Added up in bfloat16 it would stop at 256, where 256 + 1 is 256. Also where TensorFlow cuts bfloat16 off."""
     x = ops.cast(RANDOM.uniform(0, 2, size=(2, 128, 192, 3)), "bfloat16")
     weights = ops.cast(RANDOM.uniform(0, 1, size=(2, 128, 192, 1)), "bfloat16")
-    exact, factor = (np.asarray(ops.cast(each, "float32"), "float64") for each in (x, weights))
+    exact, factor = (np.asarray(ops.cast(array, "float32"), "float64") for array in (x, weights))
     np.testing.assert_allclose(sum_over_map(x), exact.sum((0, 1, 2)), rtol=1e-3)
     np.testing.assert_allclose(sum_over_map(x, weights), (factor * exact).sum((0, 1, 2)), rtol=1e-3)

@@ -13,7 +13,7 @@ from vaelib import storage
 from vaelib.model import VAE
 
 TESTS = Path(__file__).parents[1]
-# Two processes at once, which take about as long as each other.
+# Two processes at once, which take about equally long.
 TOGETHER = (
     (
         "nn/test_layers", "test_losses", "nn/test_backend", "storage/test_checkpoint", "test_run",
@@ -41,7 +41,7 @@ def begin(files, folder):
         "KERAS_BACKEND": "jax",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])),
         "VAELIB_TEST_EXPECTED": str(folder / "expected.npz"),
-        # Tiny networks: most of the time would go into compiling them, again and again.
+        # The networks are tiny: most of the time would go into compiling them again and again.
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -56,14 +56,14 @@ def begin(files, folder):
 
 
 def records(files, folder):
-    """Return the paths of what pytest prints of the files and of their results."""
+    """Return the paths of pytest's output and of its results for the files."""
     name = Path(files[0]).name
     return folder / f"{name}.txt", folder / f"{name}.xml"
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Return by file the results of its tests, (name, outcome), and all that was printed."""
+    """Each file's results, (name, outcome if not passed), and all that its process printed."""
     folder = tmp_path_factory.mktemp("jax")
     (folder / "sitecustomize.py").write_text(WITHOUT_TENSORFLOW)
     vae = VAE(same_numbers.EXPERIMENT)
@@ -76,15 +76,15 @@ def report(tmp_path_factory):
     finally:
         for child in children:
             child.kill()
-    found = {}
+    by_file = {}
     for files in TOGETHER:
         text, results = records(files, folder)
-        found |= {name: ([], text.read_text(errors="replace")) for name in files}
+        by_file |= {name: ([], text.read_text(errors="replace")) for name in files}
         for case in ElementTree.parse(results).iter("testcase") if results.exists() else ():
             outcome = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
             (file,) = [name for name in files if case.get("classname").endswith(name.replace("/", "."))]
-            found[file][0].append((case.get("name"), *outcome))
-    return found
+            by_file[file][0].append((case.get("name"), *outcome))
+    return by_file
 
 
 @pytest.mark.parametrize("file", [name for files in TOGETHER for name in files])

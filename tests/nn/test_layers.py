@@ -19,7 +19,7 @@ RANDOM = np.random.default_rng(0)
 def close(mine, theirs):
     """Check gradients: each number to 1e-4 of the largest beside it.
 
-    Not of itself: it is a sum whose terms can cancel, and rounded as they are.
+    Not of itself, since it is a sum of rounded terms that can cancel.
     """
     for a, b in zip(mine, theirs, strict=True):
         assert abs(a).max() > 0
@@ -27,7 +27,7 @@ def close(mine, theirs):
 
 
 def stock_upconv(layer, x):
-    """Keras's pair with the same weights: a transposed convolution turns its kernel and swaps its channels."""
+    """Return Keras's pair with the same weights: a transposed convolution turns its kernel and swaps its channels."""
     transpose = keras.layers.Conv2DTranspose(layer.filters, 3, padding="same", activation=layer.activation)
     transpose.build((None, None, None, x.shape[-1]))
     transpose.kernel.assign(np.asarray(layer.kernel)[::-1, ::-1].transpose(0, 1, 3, 2))
@@ -56,7 +56,7 @@ def test_up_convolution_equals_up_sampling_and_convolution(height, width, channe
 
 
 def test_up_convolution_in_bfloat16_rounds_its_kernel_once():
-    """The products are of bfloat16, but the kernel of two rows or columns is added up before it is rounded."""
+    """The products are in bfloat16, but two rows or columns of the kernel are added up before they are rounded."""
     layer = UpConv2D(4, dtype="mixed_bfloat16")
     layer.build((None, 5, 7, 3))
     layer.kernel.assign(RANDOM.normal(0, 0.3, size=layer.kernel.shape))
@@ -71,9 +71,9 @@ def test_up_convolution_in_bfloat16_rounds_its_kernel_once():
         y = ops.conv_transpose(x, ops.cast(strided, "bfloat16"), strides=2, padding="same")
         return np.asarray(ops.cast(y, "float32"))
 
-    found = np.asarray(ops.cast(layer(x), "float32"))
-    np.testing.assert_array_equal(found, expected(exact))
-    assert (found != expected(np.asarray(ops.cast(ops.cast(exact, "bfloat16"), "float32")))).any()
+    output = np.asarray(ops.cast(layer(x), "float32"))
+    np.testing.assert_array_equal(output, expected(exact))
+    assert (output != expected(np.asarray(ops.cast(ops.cast(exact, "bfloat16"), "float32")))).any()
 
 
 @pytest.mark.parametrize(("kernel_size", "activation"), [(1, "relu"), (1, None), (1, "tanh"), (3, "relu"), (3, None)])
@@ -86,11 +86,11 @@ def test_biased_convolution_equals_kerass(kernel_size, activation, shape):
         mine.assign(RANDOM.normal(size=mine.shape)), theirs.assign(mine)
     np.testing.assert_allclose(ours(x), stock(x), rtol=1e-4, atol=1e-5)
     weighting = RANDOM.normal(size=stock(x).shape).astype("float32")
-    found = [
+    derivatives = [
         gradients(lambda x, layer=layer: ops.sum(layer(x) * weighting), x, variables=[layer.kernel, layer.bias])
         for layer in (ours, stock)
     ]
-    close(*found)
+    close(*derivatives)
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_biased_convolution_refuses_what_it_would_leave_out(name, value):
 def test_gradients_in_bfloat16_are_right_to_its_rounding_on_large_maps(kind):
     """Sums over a map must not be accumulated in bfloat16, which has 8 bits."""
     x = RANDOM.normal(size=(8, 48, 48, 3)).astype("float32")
-    found = []
+    derivatives = []
     for dtype in ("float32", "mixed_bfloat16"):
         layer = kind(4, activation="relu", dtype=dtype, kernel_initializer=keras.initializers.RandomNormal(seed=1))
         layer.build(x.shape)
-        found.append(
+        derivatives.append(
             gradients(lambda x, layer=layer: ops.sum(ops.cast(layer(x), "float32")), x, variables=layer.weights)[1:]
         )
-    for exact, rounded in zip(*found, strict=True):
+    for exact, rounded in zip(*derivatives, strict=True):
         assert abs(rounded - exact).max() < 0.02 * abs(exact).max()
 
 
@@ -125,13 +125,13 @@ def test_fused_batch_norm_equals_kerass(shape):
     for layer in (ours, stock):
         layer.gamma.assign(np.linspace(0.5, 2, shape[-1])), layer.beta.assign(np.linspace(-1, 1, shape[-1]))
     weighting = RANDOM.normal(size=shape).astype("float32")
-    found = [
+    derivatives = [
         gradients(
             lambda x, layer=layer: ops.sum(layer(x, training=True) * weighting), x, variables=[layer.gamma, layer.beta]
         )
         for layer in (ours, stock)
     ]
-    close(*found)
+    close(*derivatives)
     for _ in range(3):
         np.testing.assert_allclose(ours(x, training=True), stock(x, training=True), rtol=1e-4, atol=1e-5)
         # The moving statistics follow step by step: momentum and the biased variance.
@@ -155,7 +155,7 @@ def test_fused_batch_norm_equals_kerass(shape):
     ],
     ids=lambda settings: ", ".join(settings),
 )
-def test_whatever_its_settings_fused_batch_norm_is_kerass(settings):
+def test_fused_batch_norm_equals_kerass_whatever_its_settings(settings):
     settings = {**settings}
     shape, masked = settings.pop("shape", (4, 3, 5, 4)), settings.pop("mask", False)
     ours, stock = (kind(**settings) for kind in (FusedBatchNormalization, keras.layers.BatchNormalization))
@@ -175,7 +175,7 @@ def test_whatever_its_settings_fused_batch_norm_is_kerass(settings):
     np.testing.assert_allclose(ours(x, training=False), stock(x, training=False), rtol=1e-4, atol=1e-5)
 
 
-def test_fused_batch_norm_is_saved_and_goes_on_as_it_was(tmp_path):
+def test_fused_batch_norm_is_saved_and_continues_as_before(tmp_path):
     x = RANDOM.normal(2, 3, size=(4, 3, 5, 4)).astype("float32")
     model = keras.Sequential([keras.Input((3, 5, 4)), FusedBatchNormalization(momentum=0.9, epsilon=1e-2)])
     (layer,) = model.layers
@@ -202,8 +202,8 @@ def test_a_decoder_is_saved_and_draws_the_same_again(precision, tmp_path):
     assert [type(layer) for layer in again.layers] == [type(layer) for layer in decoder.layers]
     assert [weight.path for weight in again.weights] == [weight.path for weight in decoder.weights]
     z = RANDOM.normal(size=(5, experiment.latent_dim)).astype("float32")
-    found, expected = (np.asarray(ops.cast(model(z), "float32")) for model in (again, decoder))
-    np.testing.assert_array_equal(found, expected)
+    drawn, expected = (np.asarray(ops.cast(model(z), "float32")) for model in (again, decoder))
+    np.testing.assert_array_equal(drawn, expected)
     assert np.ptp(expected) > 0
 
 

@@ -38,5 +38,5 @@ def test_rotations_are_uniform() -> None:
     assert (entries**2).mean() == pytest.approx(1 / 3, abs=4 * np.sqrt((1 / 5 - 1 / 9) / 400))
 
 
-def test_without_one_there_is_none() -> None:
+def test_the_setting_none_draws_no_rotation() -> None:
     assert initial_rotation(SMOKE.replace(initial_rotation="none")) is None
