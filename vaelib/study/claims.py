@@ -20,8 +20,7 @@ from vaelib.errors import SettingError
 from vaelib.statistics import intervals
 from vaelib.storage import yaml_text
 
-RULES = Path(__file__).with_name("claims.yml")
-"""The file of the study's rules."""
+RULES = Path(__file__).with_name("claims.yml")  # no docstring, or pages would show the path
 _MOST_SEEDS = 1000  # the largest `Finding.needed`
 _POWER = 0.8  # the share of repetitions that `Finding.needed` seeds would decide
 

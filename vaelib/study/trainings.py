@@ -19,8 +19,7 @@ from vaelib.study import claims, replication
 from vaelib.sweep import tables
 from vaelib.system import provenance
 
-PLAN = Path(__file__).with_name("sweep.yml")
-"""The sweep file of the study's trainings."""
+PLAN = Path(__file__).with_name("sweep.yml")  # no docstring, or pages would show the path
 
 
 @dataclass(frozen=True)
