@@ -80,7 +80,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than the processors, as tests wait for kernels and browsers; of these a container's quota counts too."""
+    """Return one more than the processors, within a container's quota, as tests wait for kernels and browsers."""
     from vaelib.system import provenance
 
     return provenance.processors() + 1
@@ -105,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only makes pictures unless they are asked for, and begin with the files that take longest.
 
-    Those pictures are no check that was skipped. Files are distributed among processes in this order, so that nobody
+    Those pictures are not a skipped check. Files are distributed among processes in this order, so that nobody
     waits for a long one at the end.
     """
     if config.getoption("--screenshots") is None:
@@ -122,7 +122,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def no_traces() -> None:
-    """No model that a test or a fixture traced, with functions of its own perhaps, trains in another one."""
+    """Keep a model that one test or fixture traced, perhaps with functions of its own, from training in another."""
     if "vaelib.training.traces" in sys.modules:
         sys.modules["vaelib.training.traces"].forget()
 

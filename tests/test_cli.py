@@ -208,7 +208,7 @@ def test_train_makes_a_run_and_prints_where(
     assert (experiment.n_images, experiment.epochs, experiment.shuffle) == (40, 1, False)
     assert "best epoch: 1 of 1" in out and re.search(r"^val_loss\s+\d", out, re.MULTILINE)
 
-    # Where nothing can be written, what is finished is told all the same, and what is not ends at once.
+    # Where nothing can be written, a finished run is still reported, and an unfinished one ends at once.
     def refuse(folder: Path) -> None:
         raise StoreError(f"cannot write {folder}")
 

@@ -138,8 +138,8 @@ def test_weights_per_image():
     outputs = vae(IMAGES)
     value = float(vae.loss_terms(IMAGES, outputs, np.array([0, 2, 0, 1, 0, 0], "float32"))["cross_entropy"])
     logits = np.asarray(outputs["logits"])
-    one = [losses.binary_crossentropy_from_logits(IMAGES[i] / 255, logits[i]) for i in range(6)]
-    assert value == pytest.approx((2 * one[1] + one[3]) / 6, rel=1e-5)
+    cross_entropies = [losses.binary_crossentropy_from_logits(IMAGES[i] / 255, logits[i]) for i in range(6)]
+    assert value == pytest.approx((2 * cross_entropies[1] + cross_entropies[3]) / 6, rel=1e-5)
 
 
 @pytest.mark.parametrize("form", ["per_image", "per_batch"])
@@ -151,17 +151,17 @@ def test_weights_per_batch_multiply_every_term_and_the_loss_by_their_mean(penalt
     if penalty == "capacity":
         vae.step.assign(6)  # of 18, so C has grown to 3
     outputs, weights = outputs_with(vae, *latents("learned")), np.array([0, 2, 0, 1, 0, 0], "float32")
-    plain, found = (
+    plain, weighted = (
         {name: float(value) for name, value in vae.loss_terms(IMAGES, outputs, given).items()}
         for given in (None, weights)
     )
     if form == "per_batch":
-        assert found == pytest.approx({name: 0.5 * value for name, value in plain.items()}, rel=1e-5)
+        assert weighted == pytest.approx({name: 0.5 * value for name, value in plain.items()}, rel=1e-5)
     else:
         own = float(pure(penalty, *latents("learned"), weights, capacity=3.0))
-        assert found["penalty"] == pytest.approx(own, rel=1e-4) != pytest.approx(0.5 * plain["penalty"], rel=1e-3)
+        assert weighted["penalty"] == pytest.approx(own, rel=1e-4) != pytest.approx(0.5 * plain["penalty"], rel=1e-3)
     loss = float(vae.compute_loss(x=IMAGES, y_pred=outputs, sample_weight=weights, training=False))
-    assert loss == pytest.approx(found["cross_entropy"] + 0.2 * found["kl"] + 0.3 * found["penalty"], rel=1e-5)
+    assert loss == pytest.approx(weighted["cross_entropy"] + 0.2 * weighted["kl"] + 0.3 * weighted["penalty"], rel=1e-5)
 
 
 def test_the_two_headed_vae_learns_its_variance():
@@ -203,7 +203,7 @@ def test_bfloat16_keeps_float32_weights_latents_and_losses():
     np.testing.assert_allclose(VAE(SMOKE)(IMAGES)["mu"], outputs["mu"], rtol=0.05, atol=2e-3)
 
 
-def test_the_decoder_s_first_layer_undoes_any_linear_change_of_the_latents():
+def test_the_decoders_first_layer_undoes_any_linear_change_of_the_latents():
     """Which is why what `vaelib.disentanglement.unmixing` does to finished latents costs nothing in reconstruction."""
     random = np.random.default_rng(5)
     mu, matrix = random.normal(size=(40, 3)), random.normal(size=(3, 3))

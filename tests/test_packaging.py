@@ -116,7 +116,7 @@ def test_the_conda_environment_has_the_same_direct_dependencies() -> None:
 
 
 def test_the_library_imports_only_what_it_declares() -> None:
-    """Each import of the library's is the standard library's, its own, or of a direct dependency."""
+    """Each of the library's imports is from the standard library, itself or a direct dependency."""
     owners = metadata.packages_distributions()
     declared = {canonicalize_name(requirement.name) for requirement in DIRECT}
     for file in sorted((ROOT / "vaelib").rglob("*.py")):

@@ -39,9 +39,9 @@ def test_a_run_is_copied_before_and_after_it_has_encoded(run, copied):
     fresh = Run(run.path)
     before = copied(fresh)
     mu = fresh.encode(images)
-    for each in (before, copied(fresh)):
-        np.testing.assert_array_equal(each.encode(images), mu)
-        same(each, run)
+    for duplicate in (before, copied(fresh)):
+        np.testing.assert_array_equal(duplicate.encode(images), mu)
+        same(duplicate, run)
 
 
 _LOADING = """
@@ -64,17 +64,17 @@ def test_encoder_and_decoder_load_where_this_library_is_not_installed(run, tmp_p
     images = random.uniform(size=(3, 32, 32)).astype("float32")
     latents = random.normal(size=(4, 3)).astype("float32")
     cases = [(run, 1), (learned, "best")]
-    folders = [each.save_keras(tmp_path / "to" / each.experiment.variance, epoch) for each, epoch in cases]
+    folders = [source.save_keras(tmp_path / "to" / source.experiment.variance, epoch) for source, epoch in cases]
     for folder in folders:
         assert sorted(file.name for file in folder.iterdir()) == ["decoder.keras", "encoder.keras"]
         np.savez(folder / "given.npz", images=images, latents=latents)
     subprocess.run([sys.executable, "-c", _LOADING, *map(str, folders)], check=True, cwd=tmp_path)
-    for (each, epoch), folder in zip(cases, folders, strict=True):
+    for (source, epoch), folder in zip(cases, folders, strict=True):
         decoded, mu, *log_variance = np.load(folder / "made.npz").values()
         assert decoded.dtype == mu.dtype == np.float32
-        np.testing.assert_allclose(decoded[..., 0], each.decode(latents, epoch), atol=1e-5)
-        np.testing.assert_allclose(mu, each.encode(images, epoch), atol=1e-5)
-        expected = each.model(epoch).encode(images)[1]
+        np.testing.assert_allclose(decoded[..., 0], source.decode(latents, epoch), atol=1e-5)
+        np.testing.assert_allclose(mu, source.encode(images, epoch), atol=1e-5)
+        expected = source.model(epoch).encode(images)[1]
         assert len(log_variance) == (expected is not None)
         if log_variance:
             np.testing.assert_allclose(log_variance[0], np.asarray(expected), atol=1e-5)

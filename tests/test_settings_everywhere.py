@@ -1,6 +1,6 @@
 """Every value of every setting, from wherever it comes: an experiment, or one line that names the setting.
 
-Python, the command line, papermill and sweep files are asked with the same values, and have to agree.
+Python, the command line, papermill and sweep files are given the same values, and have to agree.
 """
 
 import contextlib
@@ -82,8 +82,8 @@ def rerun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bool: "Optional[bool]",
         tuple: "Union[str, int, List[int], None]",
     }
-    told = {name: kinds.get(get_origin(field.annotation) or field.annotation) for name, field in FIELDS.items()}
-    lines = [f"{name}: {kind or 'Optional[str]'} = None" for name, kind in told.items()]
+    types = {name: kinds.get(get_origin(field.annotation) or field.annotation) for name, field in FIELDS.items()}
+    lines = [f"{name}: {kind or 'Optional[str]'} = None" for name, kind in types.items()]
     source = "\n".join(["from typing import List, Optional, Union", 'profile: str = "book"', *lines])
     cell = v4.new_code_cell(source, metadata={"tags": ["parameters"]})
     path = tmp_path_factory.mktemp("notebook") / "all.ipynb"
@@ -96,33 +96,33 @@ def _python(name: str, value: Any) -> Experiment:
 
 
 def _papermill(path: Path, name: str, value: Any) -> Experiment:
-    """What the book makes of a parameter, and then the chapter of what papermill injects."""
+    """Return what the book makes of a parameter, and then the chapter of what papermill injects."""
     chapter = chapters.prepare(path, {"profile": "smoke", name: value})
-    found = Experiment.from_profile(**notebook.settings(chapter.values))
+    experiment = Experiment.from_profile(**notebook.settings(chapter.values))
     namespace = chapters._defaults(path)
     exec(PythonTranslator.codify(dict(chapter.injected)), namespace)
-    assert Experiment.from_profile(**notebook.settings(notebook.parameters(namespace))) == found
-    return found
+    assert Experiment.from_profile(**notebook.settings(notebook.parameters(namespace))) == experiment
+    return experiment
 
 
 def _sweep(path: Path, name: str, value: Any) -> Experiment:
-    """What a sweep's file makes of a value, in quotation marks where it is text."""
+    """Return what a sweep's file makes of a value, in quotation marks where it is text."""
     file = path.with_suffix(".yml")
     file.write_text(
         yaml.safe_dump({"profile": "smoke", "settings": {name: value}}, allow_unicode=True), encoding="utf-8"
     )
-    (found,) = sweep.read(file).experiments()
-    return found
+    (experiment,) = sweep.read(file).experiments()
+    return experiment
 
 
 def _command(name: str, value: str) -> Experiment:
     """What `vaelib train` would train; SettingError for exit status 2 with one line."""
-    told = io.StringIO()
+    stderr = io.StringIO()
     words = ["vaelib", "train", "--profile=smoke", f"--{name}={value}"]
     with (
         mock.patch.object(cli, "_trained", side_effect=lambda experiment, root: _reach(experiment)),
         mock.patch.object(sys, "argv", words),
-        contextlib.redirect_stderr(told),
+        contextlib.redirect_stderr(stderr),
     ):
         try:
             cli.main()
@@ -130,7 +130,7 @@ def _command(name: str, value: str) -> Experiment:
             return reached.args[0]
         except SystemExit as ended:
             assert ended.code == 2
-    raise SettingError(told.getvalue().removeprefix("vaelib: ").removesuffix("\n"))
+    raise SettingError(stderr.getvalue().removeprefix("vaelib: ").removesuffix("\n"))
 
 
 class Reached(Exception):
@@ -172,7 +172,7 @@ def test_python_takes_a_value_or_names_it(pair: tuple[str, Any]) -> None:
 @pytest.mark.parametrize(
     "value", [[], {}, None, 3, "", "papre", np.ones((9, 9))], ids=lambda value: type(value).__name__
 )
-def test_a_profile_that_is_none_is_named(value: Any) -> None:
+def test_an_unknown_profile_is_named(value: Any) -> None:
     assert outcome("profile", lambda: Experiment.from_profile(value)) is None
 
 

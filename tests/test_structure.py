@@ -1,4 +1,4 @@
-"""The rooms of the library: who may import whom, and that every module has its tests and stands in the reference."""
+"""The library's layers: what may import what, and that every module has tests and is in the reference."""
 
 import ast
 import re

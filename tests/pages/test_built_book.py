@@ -46,7 +46,7 @@ def test_the_tree_stays_clean(built_book: Path) -> None:
 
 
 def test_the_readmes_pictures_are_those_that_a_build_makes(built_book: Path) -> None:
-    """What no training changes has to be the same to the eye; if it is not, `make pictures` brings the new ones."""
+    """What no training changes has to be the same to the eye; if it is not, `make pictures` makes new ones."""
     # At the smoke profile what the model draws again is no curve yet.
     allowed = 30 if profile_of(built_book / "html", "notebooks/05_transects.html") == "smoke" else 15
     # The grid of curves, and what is written above each step of the walk: left, top, right, bottom.

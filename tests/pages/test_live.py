@@ -61,7 +61,7 @@ several = [smoke.replace(region=region, seed=s) for s in (0, 1, 2) for region in
 train_all([*several, smoke.replace(gamma=0.01)], runs, workers=1)
 (runs / "of-the-chapters").touch()
 settings, smoke = verdicts.settings_of_rules(claims.compared()[0]), Experiment.from_profile("smoke")
-compared = [smoke.replace(**each, seed=s) for each in settings for s in (0, 1)]
+compared = [smoke.replace(**changed, seed=s) for changed in settings for s in (0, 1)]
 train_all(compared[:-1], runs, workers=1)
 """
 
@@ -473,7 +473,7 @@ def test_the_explorer_talks_with_the_kernel(trained: None, opened: Callable[[str
             const color = [data[i], data[i + 1], data[i + 2]];
             counts[color] = (counts[color] ?? 0) + 1;
         }
-        const most = Object.entries(counts).sort((one, other) => other[1] - one[1])[0][0];
+        const most = Object.entries(counts).sort((first, second) => second[1] - first[1])[0][0];
         return [most, [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).join()];
     }""")
     assert ground == wanted

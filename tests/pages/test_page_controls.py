@@ -13,9 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 _LIVING = [name for name in CHAPTERS if "show_plotly" in (ROOT / name).with_suffix(".ipynb").read_text()]
 # All that a Plotly figure draws, except the cameras, as one number.
 _DRAWN = """gd => {
-    const told = gd._fullData.map(t => [t.x, t.y, t.z, t.text, t.visible, t.marker?.color, t.surfacecolor]);
+    const parts = gd._fullData.map(t => [t.x, t.y, t.z, t.text, t.visible, t.marker?.color, t.surfacecolor]);
     let sum = 0;
-    for (const letter of JSON.stringify(told)) sum = (31 * sum + letter.charCodeAt(0)) | 0;
+    for (const letter of JSON.stringify(parts)) sum = (31 * sum + letter.charCodeAt(0)) | 0;
     return sum;
 }"""
 # Move over a Plotly slider that is held, from step to step; the outer steps lie 10 pixels inside its ends. Return each

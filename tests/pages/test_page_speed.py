@@ -1,4 +1,4 @@
-"""How fast the explorer follows the hand, on a built book; nothing may run beside it, so these tests stand apart."""
+"""How fast the explorer follows the hand, on a built book; nothing else may run, so these tests are separate."""
 
 import math
 import statistics

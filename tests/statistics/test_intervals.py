@@ -1,4 +1,4 @@
-"""Intervals of means and shares against scipy's own, and where there is little to go by."""
+"""Intervals of means and shares against scipy's own, and with little data."""
 
 import math
 

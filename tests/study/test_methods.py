@@ -1,4 +1,4 @@
-"""Every method has runs in the plan's sweep, and changes nothing but settings that runs are picked by."""
+"""Every method has runs in the plan's sweep, and changes only settings that runs are picked by."""
 
 import synthetic_sweep
 

@@ -1,4 +1,4 @@
-"""Two rounds of the same trainings: equal kinds agree, what has changed is noticed and named."""
+"""Two rounds of the same trainings: the same kind agrees, what has changed is noticed and named."""
 
 import math
 from collections.abc import Sequence

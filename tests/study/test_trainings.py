@@ -40,10 +40,10 @@ def earlier() -> study.Table:
 
 
 def test_the_committed_table_has_every_training_of_the_plan_once(committed: study.Table) -> None:
-    assert sorted(row["run"] for row in committed.rows) == sorted(each.name for each in study.plan())
+    assert sorted(row["run"] for row in committed.rows) == sorted(experiment.name for experiment in study.plan())
 
 
-def test_the_committed_table_is_small_and_tells_where_it_comes_from(committed: study.Table) -> None:
+def test_the_committed_table_is_small_and_says_where_it_comes_from(committed: study.Table) -> None:
     files = list((results.folder() / "sweep").iterdir())
     assert sum(path.stat().st_size for path in files) < 1_000_000
     assert committed.origin["runs"] == len(committed.rows) and committed.origin["fresh"]
@@ -69,12 +69,13 @@ def test_every_verdict_follows_from_the_table_by_the_rules(committed: study.Tabl
     """Each is computed anew, from the file and by textbook formulas; of the library only the starts' drawn turns."""
     with open(results.folder() / "sweep" / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    told = yaml.safe_load(claims.RULES.read_text(encoding="utf-8"))
-    rules = [*claims.read(), *(rule for rule in claims.compared()[0] if rule.id in {own["id"] for own in told["own"]})]
-    found = {finding.rule.id: finding for finding in verdicts.judge(committed.rows, rules)}
-    assert len(found) == len(told["claims"]) + len(told["own"])
-    for entry in [*told["claims"], *told["own"]]:
-        finding = found[entry["id"]]
+    document = yaml.safe_load(claims.RULES.read_text(encoding="utf-8"))
+    own = {entry["id"] for entry in document["own"]}
+    rules = [*claims.read(), *(rule for rule in claims.compared()[0] if rule.id in own)]
+    findings = {finding.rule.id: finding for finding in verdicts.judge(committed.rows, rules)}
+    assert len(findings) == len(document["claims"]) + len(document["own"])
+    for entry in [*document["claims"], *document["own"]]:
+        finding = findings[entry["id"]]
         if "open" in entry:
             assert finding.verdict == "open"
             continue
@@ -110,27 +111,27 @@ def by_hand(rows: list[dict[str, str]], entry: dict[str, Any]) -> list[float]:
         parts = {"curl": ("curl_edge", "curl_middle"), "bending_a": ("turning_a", "straight_a")}
         parts["bending_b"] = ("turning_b", "straight_b")
         if of in parts:
-            one, less = (row[name] for name in parts[of])
-            return float(one) - float(less) if one and less else math.nan
+            minuend, subtrahend = (row[name] for name in parts[of])
+            return float(minuend) - float(subtrahend) if minuend and subtrahend else math.nan
         return float(row[of]) if row[of] else math.nan
 
-    one = runs(entry.get("runs", {}))
+    first = runs(entry.get("runs", {}))
     if kind in ("mean", "share"):
-        found = [number(row) for row in one.values()]
+        values = [number(row) for row in first.values()]
         low, high = entry.get("between", (-math.inf, math.inf))
-        return [x if kind == "mean" else float(low <= x <= high) for x in found if math.isfinite(x)]
+        return [x if kind == "mean" else float(low <= x <= high) for x in values if math.isfinite(x)]
     other = runs(entry["against"])
-    seeds = sorted(one.keys() & other.keys())
+    seeds = sorted(first.keys() & other.keys())
     if kind == "turned":
-        return [turned_by_hand(one[s], other[s]) for s in seeds]
+        return [turned_by_hand(first[s], other[s]) for s in seeds]
     if kind == "effects":
         third = runs(entry["other"])
         seeds = sorted(set(seeds) & third.keys())
-        logs = [np.array([math.log(number(group[s]) / number(other[s])) for s in seeds]) for group in (one, third)]
+        logs = [np.array([math.log(number(group[s]) / number(other[s])) for s in seeds]) for group in (first, third)]
         return [float(x) for x in np.sign(logs[0].mean()) * logs[0] - np.sign(logs[1].mean()) * logs[1]]
-    pairs = [(number(one[s]), number(other[s])) for s in seeds]
-    found = [math.log(a / b) if kind == "ratio" else a - b for a, b in pairs]
-    return [x for x in found if math.isfinite(x)]
+    pairs = [(number(first[s]), number(other[s])) for s in seeds]
+    values = [math.log(a / b) if kind == "ratio" else a - b for a, b in pairs]
+    return [x for x in values if math.isfinite(x)]
 
 
 def turned_by_hand(row: dict[str, str], base: dict[str, str]) -> float:
@@ -162,8 +163,8 @@ def test_fresh_trainings_agree_with_the_committed_ones(
 ) -> None:
     """With --study-table those of a fresh build; without, each round's first seeds, which have to pass too.
 
-    They are held against both rounds together. The same seed ends elsewhere on another processor, since training
-    enlarges the rounding: a round is one more draw of what a seed can give, and one alone tells too small a spread.
+    They are compared with both rounds together. The same seed ends elsewhere on another processor, since training
+    amplifies rounding: a round is one more draw of what a seed can give, and one alone shows too small a spread.
     """
     given = request.config.getoption("--study-table")
     both = [committed.rows, earlier.rows]
@@ -177,7 +178,7 @@ def first_seeds(rows: list[dict[str, Any]], count: int = 1) -> list[dict[str, An
     return [row for row in rows if row["seed"] < count]
 
 
-def test_the_earlier_round_has_the_same_trainings_and_tells_where_it_comes_from(
+def test_the_earlier_round_has_the_same_trainings_and_says_where_it_comes_from(
     committed: study.Table, earlier: study.Table
 ) -> None:
     assert sorted(row["run"] for row in earlier.rows) == sorted(row["run"] for row in committed.rows)
@@ -191,8 +192,8 @@ def test_the_earlier_round_has_the_same_trainings_and_tells_where_it_comes_from(
 @pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
 def test_errors_that_differ_everywhere_are_noticed(committed: study.Table, factor: float) -> None:
     fresh = [{**row, "relative_error": factor * row["relative_error"]} for row in first_seeds(committed.rows)]
-    told = unlike(fresh, study.both_rounds())
-    assert any("relative_error over all" in line for line in told)
+    lines = unlike(fresh, study.both_rounds())
+    assert any("relative_error over all" in line for line in lines)
 
 
 # The columns of a table, and the number that is made of them.
@@ -206,9 +207,9 @@ LOST = {name: name for name in replication.COLUMNS if not name.startswith(("curl
 @pytest.mark.parametrize("name", LOST)
 def test_numbers_that_are_lost_are_noticed(committed: study.Table, name: str) -> None:
     fresh = [{**row, name: 1e-9} for row in first_seeds(committed.rows)]
-    told = unlike(fresh, study.both_rounds())
-    assert any(f"{LOST[name]} over all" in line for line in told)
-    assert all(line.startswith(LOST[name]) for line in told)
+    lines = unlike(fresh, study.both_rounds())
+    assert any(f"{LOST[name]} over all" in line for line in lines)
+    assert all(line.startswith(LOST[name]) for line in lines)
 
 
 def test_every_number_that_a_rule_takes_is_held_against_the_kept_ones() -> None:
@@ -218,14 +219,14 @@ def test_every_number_that_a_rule_takes_is_held_against_the_kept_ones() -> None:
 
 def test_the_two_sizes_of_training_pass_the_check_that_was_laid_down(request: pytest.FixtureRequest) -> None:
     """On a built book: no rule holds here and fails there, and as many are decided at both sizes as the rules ask."""
-    told = (request.config.getoption("--html-pages") / "notebooks" / "11_ledger.html").read_text(encoding="utf-8")
-    assert re.search(r">0</span> of them the opposite way .{,80}: the check <span[^>]*>passes<", told)
+    page = (request.config.getoption("--html-pages") / "notebooks" / "11_ledger.html").read_text(encoding="utf-8")
+    assert re.search(r">0</span> of them the opposite way .{,80}: the check <span[^>]*>passes<", page)
 
 
 def test_smoke_and_no_seeds_give_the_committed_table(committed: study.Table) -> None:
-    for found in (study.table(0), study.table(None, "smoke"), study.table(3, "smoke")):
-        assert found.rows == committed.rows and not found.fresh
-        assert found.anew is None and found.trained is None
+    for table in (study.table(0), study.table(None, "smoke"), study.table(3, "smoke")):
+        assert table.rows == committed.rows and not table.fresh
+        assert table.anew is None and table.trained is None
     with pytest.raises(SettingError, match="sweep_seeds = -1"):
         study.table(-1)
 
@@ -239,9 +240,9 @@ def test_the_readme_counts_the_trainings_that_a_build_makes_and_all_of_them() ->
 
 
 def trained(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]) -> None:
-    """Let trainings end at once, in these rows."""
+    """Let trainings end at once, with these rows."""
     by_name = {row["run"]: row for row in rows}
-    ends = {"train_grid": lambda asked, root: sweep.Outcome({each.name: by_name[each.name] for each in asked})}
+    ends = {"train_grid": lambda asked, root: sweep.Outcome({wanted.name: by_name[wanted.name] for wanted in asked})}
     monkeypatch.setattr(sweep, "train_grid", ends["train_grid"])
 
 
@@ -249,17 +250,17 @@ def test_a_few_fresh_trainings_stand_beside_the_kept_table(
     committed: study.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained(monkeypatch, committed.rows)
-    found = study.table(2, root=tmp_path)
-    assert found.rows == committed.rows and not found.fresh and found.origin == committed.origin
-    assert found.trained is found.anew and found.anew is not None and found.anew.fresh
-    assert sorted(row["run"] for row in found.anew.rows) == sorted(each.name for each in study.plan(2))
-    told = found.note().data
-    compared = len(replication.compare(found.anew.rows, study.both_rounds()))
-    assert f"{len(committed.rows)} trainings, 5 to 20 seeds a setting, from the table that is kept" in told
-    assert f"Trained again to make this page: {len(found.anew.rows)} trainings, 2 seeds a setting" in told
-    assert f"{compared} of {compared} comparisons with the kept ones agree" in told
-    paths = study.keep(found, tmp_path / "kept")
-    assert tables.read_table(paths[0]) == found.anew.rows, "what is kept of a build is what it trained"
+    table = study.table(2, root=tmp_path)
+    assert table.rows == committed.rows and not table.fresh and table.origin == committed.origin
+    assert table.trained is table.anew and table.anew is not None and table.anew.fresh
+    assert sorted(row["run"] for row in table.anew.rows) == sorted(experiment.name for experiment in study.plan(2))
+    note = table.note().data
+    compared = len(replication.compare(table.anew.rows, study.both_rounds()))
+    assert f"{len(committed.rows)} trainings, 5 to 20 seeds a setting, from the table that is kept" in note
+    assert f"Trained again to make this page: {len(table.anew.rows)} trainings, 2 seeds a setting" in note
+    assert f"{compared} of {compared} comparisons with the kept ones agree" in note
+    paths = study.keep(table, tmp_path / "kept")
+    assert tables.read_table(paths[0]) == table.anew.rows, "what is kept of a build is what it trained"
     assert json.loads(paths[2].read_text())["fresh"]
 
 
@@ -267,37 +268,37 @@ def test_what_does_not_agree_is_said_on_the_page(
     committed: study.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained(monkeypatch, [{**row, "alignment": 0.1} for row in committed.rows])
-    told = re.search(r"(\d+) of (\d+) comparisons", study.table(2, root=tmp_path).note().data)
-    assert told and int(told[2]) - int(told[1]) > 20
-    told = re.search(
+    match = re.search(r"(\d+) of (\d+) comparisons", study.table(2, root=tmp_path).note().data)
+    assert match and int(match[2]) - int(match[1]) > 20
+    match = re.search(
         r"again to make this page: (.*?) \(.*; (\d+) of (\d+) comp", study.table(1, root=tmp_path).note().data
     )
-    assert told and told[1] == "52 trainings, 1 seed a setting"
-    assert int(told[3]) == len(replication.COLUMNS) and int(told[3]) - int(told[2]) == 1
+    assert match and match[1] == "52 trainings, 1 seed a setting"
+    assert int(match[3]) == len(replication.COLUMNS) and int(match[3]) - int(match[2]) == 1
 
 
 def test_all_trainings_made_anew_are_the_table(
     committed: study.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained(monkeypatch, committed.rows)
-    found = study.table(None, root=tmp_path)
-    assert found.fresh and found.anew is None and found.trained is found and len(found.rows) == len(committed.rows)
+    table = study.table(None, root=tmp_path)
+    assert table.fresh and table.anew is None and table.trained is table and len(table.rows) == len(committed.rows)
 
 
-def test_fresh_trainings_are_made_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_trainings_are_made_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = tmp_path / "plan.yml"
     plan.write_text(
         "profile: smoke\nsettings: {n_images: 80, width: 0.06, epochs: 1, snapshots: []}\n"
         "grid: {gamma: [0, 0.1], seed: [0, 1, 2]}\n"
     )
     monkeypatch.setattr(trainings, "PLAN", plan)
-    found = study.table(2, root=tmp_path / "runs")
-    assert found.fresh and found.seeds == 2
-    assert [(row["gamma"], row["seed"]) for row in found.rows] == [(0, 0), (0, 1), (0.1, 0), (0.1, 1)]
-    assert "4 trainings, 2 seeds a setting, trained to make this page" in found.note().data
-    paths = study.keep(found, tmp_path / "kept")
+    table = study.table(2, root=tmp_path / "runs")
+    assert table.fresh and table.seeds == 2
+    assert [(row["gamma"], row["seed"]) for row in table.rows] == [(0, 0), (0, 1), (0.1, 0), (0.1, 1)]
+    assert "4 trainings, 2 seeds a setting, trained to make this page" in table.note().data
+    paths = study.keep(table, tmp_path / "kept")
     assert [path.name for path in paths] == ["table.parquet", "table.csv", "provenance.json"]
-    assert tables.read_table(paths[0]) == found.rows
+    assert tables.read_table(paths[0]) == table.rows
     assert json.loads(paths[2].read_text())["runs"] == 4
 
 

@@ -1,4 +1,4 @@
-"""What has to be so before Keras starts: a backend that can train, and no chatter; a user's settings change no run."""
+"""What must hold before Keras starts: a backend that can train, and no chatter; a user's settings change no run."""
 
 import json
 import os
@@ -22,7 +22,7 @@ HOSTILE = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_f
 
 @pytest.fixture
 def unborn(monkeypatch, tmp_path):
-    """Have Keras seem not to be imported, with nothing chosen."""
+    """Make Keras seem not to be imported, with no backend chosen."""
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -35,21 +35,21 @@ def plain(tmp_path_factory):
 
 
 def loud(**more):
-    """Return the environment, without what the tests set to have TensorFlow quiet, and more."""
+    """Return the environment and `more`, without what the tests set to keep TensorFlow quiet."""
     return {**{name: value for name, value in os.environ.items() if not name.startswith("TF_CPP")}, **more}
 
 
-def same(one, other):
+def same(first, second):
     """Return whether two runs have the same weights, bit for bit, and the same embeddings and history."""
-    kept = [sorted(made.path.glob("weights-*.npz")) for made in (one, other)]
+    kept = [sorted(made.path.glob("weights-*.npz")) for made in (first, second)]
     equal = all(a.name == b.name and a.read_bytes() == b.read_bytes() for a, b in zip(*kept, strict=True))
-    histories = all(np.array_equal(one.history[name], other.history[name]) for name in one.history)
-    return kept[0] and equal and histories and np.array_equal(one.embeddings, other.embeddings)
+    histories = all(np.array_equal(first.history[name], second.history[name]) for name in first.history)
+    return kept[0] and equal and histories and np.array_equal(first.embeddings, second.embeddings)
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino", "numpy", "tensroflow"])
 @pytest.mark.parametrize("written", [False, True], ids=["variable", "file"])
-def test_a_backend_that_cannot_train_is_told_with_what_is_allowed(name, written, unborn, monkeypatch, tmp_path):
+def test_a_backend_that_cannot_train_is_refused_with_what_is_allowed(name, written, unborn, monkeypatch, tmp_path):
     source = "KERAS_BACKEND"
     if written:
         file = tmp_path / "keras.json"
@@ -57,24 +57,24 @@ def test_a_backend_that_cannot_train_is_told_with_what_is_allowed(name, written,
         source = f"backend in {file}"
     else:
         monkeypatch.setenv("KERAS_BACKEND", name)
-    told = f"{source} = {name!r}; allowed: tensorflow and jax"
+    message = f"{source} = {name!r}; allowed: tensorflow and jax"
     with pytest.raises(DeviceError) as raised:
         engine.check()
-    assert str(raised.value) == told
-    assert raised.value._render_traceback_() == [f"DeviceError: {told}"], "one line in a notebook too"
+    assert str(raised.value) == message
+    assert raised.value._render_traceback_() == [f"DeviceError: {message}"], "one line in a notebook too"
 
 
-def test_a_keras_that_was_imported_on_another_backend_is_told(monkeypatch):
+def test_a_keras_that_was_imported_on_another_backend_is_reported(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
     with pytest.raises(DeviceError, match="imported Keras = 'numpy'; allowed: tensorflow and jax"):
         engine.check()
 
 
-@pytest.mark.parametrize(("name", "told"), [("tensorflow", "TensorFlow is not"), ("jax", "JAX is not")])
-def test_a_backend_that_is_not_installed_is_told(name, told, unborn, monkeypatch):
+@pytest.mark.parametrize(("name", "message"), [("tensorflow", "TensorFlow is not"), ("jax", "JAX is not")])
+def test_a_backend_that_is_not_installed_is_reported(name, message, unborn, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", name)
     monkeypatch.setattr(engine, "_installed", lambda package: False)
-    with pytest.raises(DeviceError, match=told):
+    with pytest.raises(DeviceError, match=message):
         engine.check()
 
 
@@ -87,7 +87,7 @@ def test_a_device_that_jax_does_not_find_is_one_line(unborn, monkeypatch):
     assert str(raised.value) == f"{wrong}; allowed: those it has, cpu among them, or no value, which lets JAX choose"
 
 
-def test_a_grid_tells_it_before_its_workers_start(unborn, monkeypatch):
+def test_a_grid_reports_it_before_its_workers_start(unborn, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     for workers in (None, 1):
         with pytest.raises(DeviceError, match="allowed: tensorflow and jax"):
@@ -95,9 +95,9 @@ def test_a_grid_tells_it_before_its_workers_start(unborn, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"), [({"floatx": "bfloat16"}, "received: floatx=bfloat16"), ({"epsilon": 1}, "epsilon=1")]
+    ("settings", "message"), [({"floatx": "bfloat16"}, "received: floatx=bfloat16"), ({"epsilon": 1}, "epsilon=1")]
 )
-def test_a_file_that_keras_cannot_read_is_one_line(settings, told, tmp_path):
+def test_a_file_that_keras_cannot_read_is_one_line(settings, message, tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     program = "import sys; sys.tracebacklimit = 0; import vaelib.nn.backend"
     done = subprocess.run(
@@ -105,7 +105,7 @@ def test_a_file_that_keras_cannot_read_is_one_line(settings, told, tmp_path):
     )
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"vaelib.errors.DeviceError: Keras cannot start on tensorflow, with {tmp_path}/keras.json: ")
-    assert told.lower() in last.lower()
+    assert message.lower() in last.lower()
 
 
 def test_no_setting_of_the_process_changes_a_run_or_is_changed_by_it(plain, tmp_path):

@@ -22,7 +22,7 @@ def test_an_infinite_loss_names_epoch_step_term_and_settings(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "told", "blamed"),
+    ("spoilt", "term", "blamed"),
     [
         ({"cross_entropy"}, "cross_entropy", "learning_rate = 0.003, optimizer = adam, precision = float32"),
         ({"kl"}, "kl", "learning_rate = 0.003, beta = 0.001, variance = constant"),
@@ -36,7 +36,7 @@ def test_an_infinite_loss_names_epoch_step_term_and_settings(tmp_path):
         ({"loss"}, "loss", "beta = 0.001, gamma = 0.01, learning_rate = 0.003"),
     ],
 )
-def test_the_settings_to_blame_are_those_of_the_term(spoilt, told, blamed, tmp_path, monkeypatch):
+def test_the_settings_to_blame_are_those_of_the_term(spoilt, term, blamed, tmp_path, monkeypatch):
     terms, total = VAE.loss_terms, losses.total
 
     def spoiling(self, *arguments):
@@ -44,7 +44,7 @@ def test_the_settings_to_blame_are_those_of_the_term(spoilt, told, blamed, tmp_p
 
     monkeypatch.setattr(VAE, "loss_terms", spoiling)
     monkeypatch.setattr(losses, "total", lambda *a, **k: total(*a, **k) * (np.nan if "loss" in spoilt else 1))
-    message = f": {told} became nan in epoch 1, step 1. Most likely to blame: {blamed}. The state"
+    message = f": {term} became nan in epoch 1, step 1. Most likely to blame: {blamed}. The state"
     with pytest.raises(TrainingError, match=re.escape(message)):
         train(TINY, tmp_path, progress=False)
 

@@ -1,4 +1,4 @@
-"""A training goes on from what is there, its own folder or a shorter run, to the bits of an uninterrupted one."""
+"""A training goes on from its own folder or a shorter run, and ends bit for bit as an uninterrupted one."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def test_more_epochs_at_a_constant_rate_go_on_from_the_shorter_run_to_the_same_b
         {"seed": 5},
         {"schedule": "cosine"},
         {"penalty": "capacity"},
-        {"snapshots": (0, 1)},  # the shorter run has not kept what was before the first epoch
+        {"snapshots": (0, 1)},  # the shorter run did not keep what was before the first epoch
         {"epochs": 2, "snapshots": (2,)},
     ],
 )

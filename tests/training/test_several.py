@@ -1,4 +1,4 @@
-"""Several trainings side by side are those of one after the other."""
+"""Several trainings side by side give the same runs as one after the other."""
 
 import pytest
 from tiny_run import TINY, same
@@ -12,12 +12,12 @@ from vaelib.training import train_all, trainer
 def test_several_at_once_are_the_same_runs_in_the_same_order(run, root):
     others = [TINY.replace(seed=seed, epochs=1) for seed in (1, 2)]
     first, again, second = train_all([others[0], TINY, others[1]], root, workers=2)
-    assert [each.experiment.seed for each in (first, second)] == [1, 2] and first.complete and second.complete
+    assert [run.experiment.seed for run in (first, second)] == [1, 2] and first.complete and second.complete
     same(again, run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "ProcessPoolExecutor", None)  # finished ones are opened, not trained again
         patch.setattr(trainer, "_fit", None)
-        assert [each.path for each in train_all(others, root)] == [first.path, second.path]
+        assert [run.path for run in train_all(others, root)] == [first.path, second.path]
 
 
 def test_a_failure_among_several_keeps_what_the_others_finished(root, tmp_path):

@@ -13,7 +13,7 @@ TINY = Experiment.from_profile("smoke", n_images=70, width=0.06, epochs=2, snaps
 
 @pytest.fixture
 def traced(monkeypatch):
-    """The experiments whose step of training is traced, one for each time."""
+    """The experiments whose training step is traced, one entry for each time."""
     seen, own = [], VAE.train_step
 
     def train_step(self, data):
@@ -25,7 +25,7 @@ def traced(monkeypatch):
 
 
 def numbers(run):
-    """Return all that a training made, each array by name."""
+    """Return every array that a training made, by name."""
     weights = {f"{epoch} {i}": np.array(w) for epoch in run.kept_epochs for i, w in enumerate(run.model(epoch).weights)}
     return {**run.history, **weights, "embeddings": run.embeddings}
 
@@ -45,12 +45,12 @@ def test_a_runs_numbers_do_not_depend_on_what_its_process_trained_before(setting
     wanted = TINY.replace(**settings)
     before = wanted.replace(seed=9, gamma=0.02, beta=0.003, batch_size=TINY.batch_size, epochs=TINY.epochs)
     train(before, tmp_path / "before", progress=False)
-    found = train(wanted, tmp_path / "after", progress=False)
-    assert {each.seed for each in traced} == {9}, "it was traced anew"
+    run = train(wanted, tmp_path / "after", progress=False)
+    assert {experiment.seed for experiment in traced} == {9}, "it was traced anew"
     traces.forget()
     expected = train(wanted, tmp_path / "alone", progress=False)
-    assert {each.seed for each in traced} == {9, wanted.seed}
-    ours, theirs = numbers(found), numbers(expected)
+    assert {experiment.seed for experiment in traced} == {9, wanted.seed}
+    ours, theirs = numbers(run), numbers(expected)
     assert ours.keys() == theirs.keys()
     for name, values in theirs.items():
         np.testing.assert_array_equal(ours[name], values, err_msg=name)
