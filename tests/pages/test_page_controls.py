@@ -306,7 +306,9 @@ def test_the_search_field_finds_a_word(visitor: Visitor) -> None:
     links.first.wait_for()
     link = links.first.get_attribute("href")
     assert link and page.evaluate("href => new URL(href, location).pathname.endsWith('.html')", link)
-    page.wait_for_load_state("networkidle")  # it reads the pages it found, for their summaries
+    # Until the search has ended and has read the pages it found, lines above and below the links still move them.
+    page.locator("#search-results .search-summary", has_text="Search finished").wait_for()
+    page.wait_for_load_state("networkidle")
     links.first.click()
     page.locator("article h1").first.wait_for()
     assert "search.html" not in page.url
