@@ -31,6 +31,26 @@ def test_a_block_is_every_value_with_every_other_and_blocks_follow_one_another(t
     assert len({each.hash for each in made}) == len(made)
 
 
+def test_names_that_are_joined_vary_together(tmp_path: Path) -> None:
+    text = "grid: {batch_size and epochs: [[4, 2], [16, 8]], seed and data_seed: [0, 1]}"
+    wanted = sweep.read(write(tmp_path / "s.yml", text))
+    assert wanted.points() == [
+        {"batch_size": 4, "epochs": 2, "seed": 0, "data_seed": 0},
+        {"batch_size": 4, "epochs": 2, "seed": 1, "data_seed": 1},
+        {"batch_size": 16, "epochs": 8, "seed": 0, "data_seed": 0},
+        {"batch_size": 16, "epochs": 8, "seed": 1, "data_seed": 1},
+    ]
+    assert [(made.batch_size, made.seed, made.data_seed) for made in wanted.limited(1).experiments()] == [
+        (4, 0, 0),
+        (16, 0, 0),
+    ]
+
+
+def test_one_value_serves_all_joined_names_in_one_run_too() -> None:
+    assert Sweep(grid={"seed and data_seed": 3}).points() == [{"seed": 3, "data_seed": 3}]
+    assert Sweep(grid={"seed and data_seed": 3}).limited(1).points() == [{"seed": 3, "data_seed": 3}]
+
+
 def test_equal_runs_are_made_once() -> None:
     assert len(Sweep(profile="smoke", grid={"seed": [0, 1, 0]}).experiments()) == 2
 
@@ -53,6 +73,11 @@ def test_equal_runs_are_made_once() -> None:
         ("settings: {seed: 1}\ngrid: {seed: [1]}", "seed is in `settings` and in `grid`"),
         ("grid: {seed: []}", r"seed = \[\]; allowed: a value, or a list"),
         ("grid: []", r"grid = \[\]; allowed: a block"),
+        ("grid: {seed and data_seed: []}", r"seed and data_seed = \[\]; allowed: a value"),
+        ("grid: {batch_size and epochs: [[4, 2, 1]]}", r"epochs = \[4, 2, 1\]; allowed: .* a list of 2"),
+        ("grid: {seed and data_seed: [0], seed: [1]}", "seed occurs twice in a block"),
+        ("settings: {seed: 1}\ngrid: {seed and data_seed: [1]}", "seed is in `settings` and in `grid`"),
+        ("grid: {seed and dataseed: [1]}", "unknown setting 'dataseed'.*Did you mean 'data_seed'"),
         ("profile: papre", "profile = 'papre'"),
         ("grid: {gama: [1]}", "unknown setting 'gama'.*Did you mean 'gamma'"),
         ("grid: {gamma: [0, -1]}", "gamma = -1; allowed: numbers from 0 to 1000"),

@@ -20,36 +20,46 @@ class Sweep(BaseModel):
     profile: str = Field("sweep", description="The profile whose values the other settings have.")
     settings: dict[str, Any] = Field({}, description="Settings of every run, by name.")
     grid: dict[str, Any] | list[dict[str, Any]] = Field(
-        {}, description="A block, which has by a setting's name its values, or a list of blocks."
+        {},
+        description="A block, which has by a setting's name its values, or a list of blocks. Names that are joined by "
+        "`and` vary together: a value is then for all of them, or a list with a value for each.",
     )
 
     def points(self) -> list[dict[str, Any]]:
         """Return each run's settings, without the profile's, in the file's order: the last name varies fastest.
 
         Raises:
-            SettingError: A name is both fixed and varied or has no values, or the list of blocks is empty.
+            SettingError: A name is both fixed and varied, varied twice or has no values, values of names that vary
+                together are not as many as these, or the list of blocks is empty.
         """
         if self.grid == []:
             raise SettingError("grid = []; allowed: a block of names and values, or a list of such blocks")
         points = []
-        for block in self.grid if isinstance(self.grid, list) else [self.grid]:
-            for name, values in block.items():
+        for block in self._blocks():
+            names = [name for key in block for name in _names(key)]
+            for name in names:
                 if name in self.settings:
                     raise SettingError(f"{name} is in `settings` and in `grid`; allowed: one of them")
-                if values == []:
-                    raise SettingError(f"{name} = []; allowed: a value, or a list of values")
-            lists = [values if isinstance(values, list) else [values] for values in block.values()]
-            points += [{**self.settings, **dict(zip(block, point, strict=True))} for point in itertools.product(*lists)]
+                if names.count(name) > 1:
+                    raise SettingError(f"{name} occurs twice in a block of `grid`; allowed: once")
+            choices = [_choices(key, values) for key, values in block.items()]
+            for chosen in itertools.product(*choices):
+                points.append({**self.settings, **{name: value for choice in chosen for name, value in choice.items()}})
         return points
 
     def limited(self, seeds: int) -> "Sweep":
         """Return the sweep with at most the first `seeds` values of `seed` in each block."""
-        blocks = self.grid if isinstance(self.grid, list) else [self.grid]
-        shorter = []
-        for block in blocks:
-            values = block.get("seed")
-            shorter.append({**block, "seed": values[:seeds]} if isinstance(values, list) else block)
+        shorter = [
+            {
+                key: values[:seeds] if "seed" in _names(key) and isinstance(values, list) else values
+                for key, values in block.items()
+            }
+            for block in self._blocks()
+        ]
         return self.model_copy(update={"grid": shorter})
+
+    def _blocks(self) -> list[dict[str, Any]]:
+        return self.grid if isinstance(self.grid, list) else [self.grid]
 
     def experiments(self) -> list[Experiment]:
         """Return the experiment of each run, equal ones once.
@@ -59,6 +69,24 @@ class Sweep(BaseModel):
         """
         experiments = [Experiment.from_profile(self.profile, **point) for point in self.points()]
         return list({experiment.hash: experiment for experiment in experiments}.values())
+
+
+def _names(key: str) -> list[str]:
+    """Return the names that vary together under a key of a block: "seed and data_seed" are two."""
+    return key.split(" and ")
+
+
+def _choices(key: str, values: Any) -> list[dict[str, Any]]:
+    """Return the settings of each value of a block's key."""
+    names, listed = _names(key), values if isinstance(values, list) else [values]
+    if not listed:
+        raise SettingError(f"{key} = []; allowed: a value, or a list of values")
+    if len(names) == 1:
+        return [{key: value} for value in listed]
+    for value in listed:
+        if isinstance(value, list) and len(value) != len(names):
+            raise SettingError(f"{key} = {value}; allowed: one value for all, or a list of {len(names)}")
+    return [dict(zip(names, v if isinstance(v, list) else [v] * len(names), strict=True)) for v in listed]
 
 
 def read(path: str | os.PathLike[str]) -> Sweep:
