@@ -82,7 +82,14 @@ def test_the_variable_comes_before_the_remote_and_empty_it_hides_it(
 
 
 @pytest.mark.parametrize(
-    "wrong", ["github.com/owner/name", "https://example.org/owner/name", "yes", "https://github.com/"]
+    "wrong",
+    [
+        "github.com/owner/name",
+        "https://example.org/owner/name",
+        "yes",
+        "https://github.com/",
+        "https://github.com/owner",
+    ],
 )
 def test_a_variable_without_an_address_is_refused_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str

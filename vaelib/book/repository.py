@@ -17,7 +17,7 @@ VARIABLE = "VAELIB_REPOSITORY"
 
 _PROVIDERS = r"(github|gitlab)\.[a-z0-9.]+"  # the hosts whose pages for a file, an edit and an issue the theme knows
 _ADDRESS = re.compile(  # as git writes them: https://[user@]host/path.git, ssh://git@host/path, git@host:path
-    rf"(?:(?:https?|ssh|git)://(?:[^@/]*@)?|[^@/:]+@)(?P<host>{_PROVIDERS})(?::\d+)?[/:](?P<path>[\w./~-]+?)(\.git)?/?"
+    rf"(?:(?:https?|ssh|git)://(?:[^@/]*@)?|[^@/:]+@)(?P<host>{_PROVIDERS})(?::\d+)?[/:](?P<path>[\w.~-]+(/[\w.~-]+?)+)(\.git)?/?"
 )
 
 
